@@ -67,6 +67,7 @@ export interface ServerConfig {
   readonly extendedTypesEnabled: boolean;
   readonly emulate353TTLNodes: boolean;
   readonly enforceQuota: boolean;
+  readonly reconfigEnabled: boolean;
   /** `znode.container.checkIntervalMs`, `.maxPerMinute`, `.maxNeverUsedIntervalMs` (0 = never). */
   readonly containerCheckInterval: Millis;
   readonly containerMaxPerMinute: number;
@@ -100,6 +101,8 @@ export interface ConnectionThrottleConfig {
 }
 
 export interface AuthConfig {
+  /** `authProvider.*`: the schemes beside ip and digest. Without it an ACL of such a scheme is invalid. */
+  readonly extraSchemes: readonly ("x509" | "sasl" | "ensemble")[];
   /** `DigestAuthenticationProvider.enabled`, `.superDigest`, `.digestAlg`. */
   readonly digestEnabled: boolean;
   readonly superDigest: string | undefined;
@@ -181,12 +184,14 @@ export const DEFAULT_SERVER_CONFIG: ServerConfig = Object.freeze<ServerConfig>({
   extendedTypesEnabled: false,
   emulate353TTLNodes: false,
   enforceQuota: false,
+  reconfigEnabled: false,
   containerCheckInterval: 60_000,
   containerMaxPerMinute: 10_000,
   containerMaxNeverUsedInterval: 0,
   skipAcl: false,
   enableEagerAclCheck: false,
   auth: {
+    extraSchemes: [],
     digestEnabled: true,
     superDigest: undefined,
     digestAlgorithm: "SHA1",
