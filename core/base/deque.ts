@@ -8,7 +8,7 @@ const CAPACITY_KEPT = 4096;
 
 export class Deque<T> {
   /** Always a power of two long. Free places hold undefined, so that nothing shifted out stays reachable. */
-  #ring: (T | undefined)[] = new Array<T | undefined>(CAPACITY_MIN).fill(undefined);
+  #ring: (T | undefined)[] = freePlaces(CAPACITY_MIN);
   #head = 0;
   #length = 0;
 
@@ -45,7 +45,7 @@ export class Deque<T> {
   }
 
   clear(): void {
-    if (this.#ring.length > CAPACITY_KEPT) this.#ring = new Array<T | undefined>(CAPACITY_MIN).fill(undefined);
+    if (this.#ring.length > CAPACITY_KEPT) this.#ring = freePlaces(CAPACITY_MIN);
     else this.#ring.fill(undefined);
     this.#head = 0;
     this.#length = 0;
@@ -53,9 +53,16 @@ export class Deque<T> {
 
   #enlarge(): void {
     const ring = this.#ring;
-    const larger = new Array<T | undefined>(ring.length * 2).fill(undefined);
+    const larger: (T | undefined)[] = freePlaces(ring.length * 2);
     for (let i = 0; i < this.#length; i++) larger[i] = ring[(this.#head + i) & (ring.length - 1)];
     this.#ring = larger;
     this.#head = 0;
   }
+}
+
+/** Filled one by one, for an array that never had holes is the faster one. */
+function freePlaces(count: number): undefined[] {
+  const places: undefined[] = [];
+  for (let i = 0; i < count; i++) places.push(undefined);
+  return places;
 }
