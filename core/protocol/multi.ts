@@ -52,12 +52,10 @@ export function writeMultiEnd(w: Writer): void {
   writeMultiHeader(w, -1, true, -1);
 }
 
+type CreateOpType = typeof OpCode.create | typeof OpCode.create2 | typeof OpCode.createContainer;
 /** A sub-request of multi. */
 export type MultiOp =
-  | {
-      readonly type: typeof OpCode.create | typeof OpCode.create2 | typeof OpCode.createContainer;
-      readonly request: CreateRequest;
-    }
+  | { readonly type: CreateOpType; readonly request: CreateRequest }
   | { readonly type: typeof OpCode.createTTL; readonly request: CreateTtlRequest }
   | { readonly type: typeof OpCode.delete; readonly request: DeleteRequest }
   | { readonly type: typeof OpCode.setData; readonly request: SetDataRequest }
@@ -169,13 +167,14 @@ function readMultiOp(r: Reader, { type }: MultiHeader): MultiOp | undefined {
   switch (type) {
     case OpCode.create:
     case OpCode.create2:
-    case OpCode.createContainer: {
-      const request = readCreateRequest(r);
-      // A create is retyped by its flags here, unlike outside a multi (reference, 3.2).
-      return { type: request.flags === CreateMode.container ? OpCode.createContainer : type, request };
+    case OpCode.createContainer:
+      return createByFlags(type, readCreateRequest(r));
+    case OpCode.createTTL: {
+      const { ttl, ...request } = readCreateTtlRequest(r);
+      const { flags } = request;
+      const lives = flags === CreateMode.persistentWithTtl || flags === CreateMode.persistentSequentialWithTtl;
+      return lives ? { type, request: { ...request, ttl } } : createByFlags(OpCode.create, request);
     }
-    case OpCode.createTTL:
-      return { type, request: readCreateTtlRequest(r) };
     case OpCode.delete:
       return { type, request: readDeleteRequest(r) };
     case OpCode.setData:
@@ -185,6 +184,14 @@ function readMultiOp(r: Reader, { type }: MultiHeader): MultiOp | undefined {
     default:
       return undefined;
   }
+}
+
+/**
+ * Unlike outside a multi, the flags decide what a create is (Java: Op.create): a container's make it one, and a
+ * createTTL without a TTL's is a plain create. Flags that are none are left for validation to refuse.
+ */
+function createByFlags(type: CreateOpType, request: CreateRequest): MultiOp {
+  return { type: request.flags === CreateMode.container ? OpCode.createContainer : type, request };
 }
 
 function writeMultiOp(w: Writer, op: MultiOp): void {

@@ -31,7 +31,7 @@ const op: fc.Arbitrary<MultiOp> = fc.oneof(
   }),
   fc.record({
     type: fc.constant(OpCode.createTTL),
-    request: fc.record({ path, data: bytesOrNull, acl: rawAcl, flags: int, ttl: long }),
+    request: fc.record({ path, data: bytesOrNull, acl: rawAcl, flags: fc.constantFrom(5, 6), ttl: long }),
   }),
   fc.record({ type: fc.constant(OpCode.delete), request: versioned }),
   fc.record({
@@ -86,6 +86,16 @@ test("a create marked as container is read as createContainer", () => {
     const bytes = encode(writeMultiRequest, [{ type, request }]);
     expect(readMultiRequest(new Reader(bytes))).toEqual([{ type: OpCode.createContainer, request }]);
   }
+});
+
+test("a createTTL whose flags ask for no TTL is read as what they ask for", () => {
+  const request = { path: "/t", data: null, acl: [], flags: CreateMode.persistent };
+  // A negative ttl would otherwise pass as "none" and poison the log.
+  const plain = encode(writeMultiRequest, [{ type: OpCode.createTTL, request: { ...request, ttl: -1 } }]);
+  expect(readMultiRequest(new Reader(plain))).toEqual([{ type: OpCode.create, request }]);
+  const asContainer = { ...request, flags: CreateMode.container };
+  const container = encode(writeMultiRequest, [{ type: OpCode.createTTL, request: { ...asContainer, ttl: 5 } }]);
+  expect(readMultiRequest(new Reader(container))).toEqual([{ type: OpCode.createContainer, request: asContainer }]);
 });
 
 test("a multi with a read, an ACL change or an unknown type in it does not decode", () => {
