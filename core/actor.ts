@@ -57,7 +57,8 @@ export type DiskOutcome =
 /** What can happen to an actor. Names are past tense: the world has already moved. */
 export interface Actor {
   onStarted(cx: Context): void;
-  onAccepted(cx: Context, conn: ConnId, port: Port, from: Address): void;
+  /** `subject` is the distinguished name (RFC 2253) of a client certificate the host has verified. */
+  onAccepted(cx: Context, conn: ConnId, port: Port, from: Address, subject?: string): void;
   onConnected(cx: Context, conn: ConnId): void;
   /** `bytes` is lent for this call only. Copy what must outlive it. */
   onReceived(cx: Context, conn: ConnId, bytes: Uint8Array): void;
