@@ -1,0 +1,54 @@
+/**
+ * Facts with a name on them: what each host's actor decided, passed on to whoever listens, which is the checkers and
+ * the fault schedule's protocol points.
+ */
+import type { Facts, Millis } from "../core/actor.ts";
+
+export type FactName = "logged" | "durable" | "applied" | "sessionOpened" | "sessionClosed" | "recovered";
+
+/** Told of every fact, at the very moment the protocol decided it. Must not change the world: it is inside a handler. */
+export interface FactListener {
+  /** `a` and `b` are the fact's arguments in order; 0 where there is none. */
+  fact(host: string, name: FactName, a: number | bigint, b: number): void;
+  log?(host: string, level: string, message: string, fields: Readonly<Record<string, unknown>> | undefined): void;
+}
+
+export class HostFacts implements Facts {
+  readonly #host: string;
+  readonly #listeners: readonly FactListener[];
+
+  constructor(host: string, listeners: readonly FactListener[]) {
+    this.#host = host;
+    this.#listeners = listeners;
+  }
+
+  log(
+    level: "debug" | "info" | "warn" | "error",
+    message: string,
+    fields: Readonly<Record<string, unknown>> | undefined = undefined,
+  ): void {
+    for (const listener of this.#listeners) listener.log?.(this.#host, level, message, fields);
+  }
+  logged(zxid: number): void {
+    this.#tell("logged", zxid, 0);
+  }
+  durable(zxid: number): void {
+    this.#tell("durable", zxid, 0);
+  }
+  applied(zxid: number, digest: number): void {
+    this.#tell("applied", zxid, digest);
+  }
+  sessionOpened(session: bigint, timeout: Millis): void {
+    this.#tell("sessionOpened", session, timeout);
+  }
+  sessionClosed(session: bigint): void {
+    this.#tell("sessionClosed", session, 0);
+  }
+  recovered(zxid: number, digest: number): void {
+    this.#tell("recovered", zxid, digest);
+  }
+
+  #tell(name: FactName, a: number | bigint, b: number): void {
+    for (const listener of this.#listeners) listener.fact(this.#host, name, a, b);
+  }
+}

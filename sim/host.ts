@@ -1,0 +1,443 @@
+/**
+ * Runs one actor in the simulator: one event at a time, effects after it, exactly as the contract of core/actor.ts says
+ * and as net/host.ts does it on a real machine. It survives its actor: crash, restart on the same disk, pause.
+ */
+import type { Actor, Address, CloseCause, ConnId, Context, DiskOp, DiskOutcome, Port } from "../core/actor.ts";
+import type { Prng } from "../core/base/prng.ts";
+import { invariant } from "../core/invariant.ts";
+import { Outbox } from "../core/outbox.ts";
+import type { Clock } from "./clock.ts";
+import type { Disk, DiskRequest, DiskUser } from "./disk.ts";
+import { describeRequest } from "./disk.ts";
+import type { Survival } from "./disk-image.ts";
+import { Effects } from "./effects.ts";
+import type { Agenda, Micros, Subject } from "./events.ts";
+import { MICROS_PER_MILLI } from "./events.ts";
+import { HostFacts } from "./facts.ts";
+import type { FactListener } from "./facts.ts";
+import type { Network, NetworkUser, Side } from "./network.ts";
+import type { Range } from "./range.ts";
+import { drawFrom } from "./range.ts";
+import type { Trace, Traced } from "./trace.ts";
+import { enterHandler, leaveHandler, takeTripped } from "./tripwires.ts";
+
+/** How the last run of a host's actor ended. */
+export type Exit =
+  | { readonly kind: "halted"; readonly code: number; readonly reason: string }
+  | { readonly kind: "threw"; readonly error: unknown }
+  | { readonly kind: "crashed" };
+
+export interface Listening {
+  readonly address: Address;
+  readonly port: Port;
+}
+
+/** What a host wants from its world. */
+export interface HostWorld {
+  readonly agenda: Agenda;
+  readonly network: Network;
+  readonly trace: Trace;
+  /** After every event of a host's actor and every operation of its disk; the host may be crashed here. */
+  passed(host: SimHost, event: Traced, request: DiskRequest | undefined): void;
+  /** Before the effects of an event are applied: true when the host is to crash with them dropped. */
+  strikes(host: SimHost): boolean;
+  exited(host: SimHost, exit: Exit): void;
+}
+
+export interface HostParts {
+  readonly name: string;
+  readonly number: number;
+  readonly clock: Clock;
+  readonly timerSlack: Micros;
+  /** Between two events of the actor's own making (a deadline that has passed, a call): a handler takes time. */
+  readonly turn: Range;
+  readonly listens: readonly Listening[];
+  /** A new run of the actor. `run` counts from 1. */
+  readonly boot: (seed: number, run: number) => Actor;
+  readonly listeners: readonly FactListener[];
+  /** Host and disk know each other. */
+  readonly disk: (user: DiskUser) => Disk;
+  readonly prng: Prng;
+}
+
+const Kind = { start: 0, deadline: 1, call: 2, stop: 3, proceed: 4, deferred: 5, restart: 6 } as const;
+interface Call {
+  readonly call: (cx: Context) => void;
+}
+interface Deferred {
+  readonly subject: Subject;
+  readonly kind: number;
+  readonly n: number;
+  readonly what: object | undefined;
+}
+
+export class SimHost implements Subject, NetworkUser, DiskUser {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly #world: HostWorld;
+  readonly #parts: HostParts;
+  readonly #facts: HostFacts;
+  readonly disk: Disk;
+
+  #actor: Actor | undefined;
+  #outbox: Outbox;
+  #run = 0;
+  #paused = false;
+  #exit: Exit | undefined;
+  /** When the one deadline event on the agenda will happen; Infinity when there is none. */
+  #wakeAt: Micros = Infinity;
+  #deferred: Deferred[] = [];
+  readonly #effects: Effects;
+
+  constructor(world: HostWorld, parts: HostParts) {
+    this.#world = world;
+    this.#parts = parts;
+    this.name = parts.name;
+    this.clock = parts.clock;
+    this.#facts = new HostFacts(parts.name, parts.listeners);
+    this.disk = parts.disk(this);
+    this.#effects = new Effects(this, world.network, this.disk, world.trace, (exit) => this.#halted(exit));
+    this.#outbox = this.#newOutbox();
+  }
+
+  get running(): boolean {
+    return this.#actor !== undefined;
+  }
+  get reachable(): boolean {
+    return this.#actor !== undefined;
+  }
+  get paused(): boolean {
+    return this.#paused;
+  }
+  /** How many runs of the actor there were. */
+  get runs(): number {
+    return this.#run;
+  }
+  /** How the last run ended; undefined while one goes on. */
+  get exit(): Exit | undefined {
+    return this.#exit;
+  }
+  /** The running actor, for checkers that look inside. */
+  get actor(): Actor | undefined {
+    return this.#actor;
+  }
+
+  // What the world does to a host.
+
+  /** A new run of the actor, on the disk as it is. */
+  start(): void {
+    invariant(this.#actor === undefined, "a host runs one actor at a time");
+    this.#run++;
+    this.#exit = undefined;
+    this.#outbox = this.#newOutbox();
+    this.#actor = this.#parts.boot(this.#parts.prng.fork(`run ${this.#run}`).next(), this.#run);
+    for (const { address, port } of this.#parts.listens) this.#world.network.listen(address, this, port);
+    this.#schedule(this.#world.agenda.now, Kind.start);
+  }
+
+  /** Starts again later, unless somebody started it by then. */
+  startLater(delay: Micros): void {
+    this.#world.agenda.schedule(this.#world.agenda.now + delay, this, Kind.restart, this.#run);
+  }
+
+  /** Runs `call` as an event of its own (net's host has the same): how an application reaches its client. */
+  run(call: (cx: Context) => void): void {
+    const what: Call = { call };
+    this.#world.agenda.schedule(this.#nextTurn(), this, Kind.call, this.#run, what);
+  }
+
+  /** SIGTERM. */
+  requestStop(): void {
+    this.#schedule(this.#world.agenda.now, Kind.stop);
+  }
+
+  /** The process ends. `survival`: power is lost, and this is what the disk keeps of what was not synced. */
+  crash(survival: Survival | undefined, prng: Prng): void {
+    if (this.#actor === undefined) return;
+    this.#note("crashed", survival ?? "process only");
+    this.#finish({ kind: "crashed" }, survival, prng);
+  }
+
+  pause(lasts: Micros): void {
+    if (this.#actor === undefined || this.#paused) return;
+    this.#paused = true;
+    this.#note("paused", `for ${lasts / MICROS_PER_MILLI} ms`);
+    this.#schedule(this.#world.agenda.now + lasts, Kind.proceed);
+  }
+
+  defer(subject: Subject, kind: number, n: number, what: object | undefined = undefined): void {
+    this.#deferred.push({ subject, kind, n, what });
+  }
+
+  happen(kind: number, run: number, what: object | undefined): void {
+    if (run !== this.#run) return;
+    if (kind === Kind.restart) {
+      if (this.#actor === undefined) this.start();
+      return;
+    }
+    if (this.#actor === undefined) return;
+    if (kind === Kind.proceed) return this.#proceed();
+    if (this.#paused) return kind === Kind.deadline ? undefined : this.defer(this, kind, run, what);
+    switch (kind) {
+      case Kind.start:
+        return this.#onStarted();
+      case Kind.deadline:
+        return this.#onDeadline();
+      case Kind.call:
+        return this.#onCall((what as Call).call);
+      case Kind.stop:
+        return this.#onStop();
+      case Kind.deferred: {
+        const late = what as Deferred;
+        return late.subject.happen(late.kind, late.n, late.what);
+      }
+      default:
+        invariant(false, "a host knows every kind of event it schedules");
+    }
+  }
+
+  #proceed(): void {
+    this.#paused = false;
+    this.#note("resumed", "");
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const late of deferred) this.#schedule(this.#world.agenda.now, Kind.deferred, late);
+    this.#wakeAt = Infinity;
+    this.#wake();
+  }
+
+  // The events of the actor. Each one: begin, handler, end.
+
+  #onStarted(): void {
+    const actor = this.#begin("started", "onStarted", this.#run, 0);
+    if (this.#wordy) this.#world.trace.detail(`run ${this.#run}`);
+    try {
+      actor.onStarted(this.#outbox);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end("started");
+  }
+
+  #onDeadline(): void {
+    const { agenda } = this.#world;
+    // Left over from before the deadline was moved forward.
+    if (agenda.now !== this.#wakeAt) return;
+    this.#wakeAt = Infinity;
+    const due = this.#actor!.deadline();
+    if (this.clock.monotonic(agenda.now) < due) return this.#wake();
+    const actor = this.#begin("deadline", "onDeadline", due, 0);
+    if (this.#wordy) this.#world.trace.detail(`of ${due}`);
+    try {
+      actor.onDeadline(this.#outbox);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end("deadline");
+  }
+
+  #onCall(call: (cx: Context) => void): void {
+    this.#begin("called", "a call", 0, 0);
+    try {
+      call(this.#outbox);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end("called");
+  }
+
+  #onStop(): void {
+    const actor = this.#begin("asked to stop", "onStopRequested", 0, 0);
+    try {
+      actor.onStopRequested(this.#outbox);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end("asked to stop");
+  }
+
+  accepted(side: Side, port: Port, from: Address): ConnId {
+    const conn = this.#outbox.nextConn();
+    // The handler may already send on it.
+    side.conn = conn;
+    this.#effects.adopt(side);
+    const actor = this.#begin("accepted", "onAccepted", conn, 0);
+    if (this.#wordy) this.#world.trace.detail(`conn ${conn} on ${port} from ${from}`);
+    try {
+      actor.onAccepted(this.#outbox, conn, port, from);
+    } catch (error) {
+      this.#threw(error);
+      return conn;
+    }
+    this.#end("accepted");
+    return conn;
+  }
+
+  connected(side: Side): void {
+    const actor = this.#begin("connected", "onConnected", side.conn, 0);
+    if (this.#wordy) this.#world.trace.detail(`conn ${side.conn} to ${side.to}`);
+    try {
+      actor.onConnected(this.#outbox, side.conn);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end("connected");
+  }
+
+  received(side: Side, bytes: Uint8Array): void {
+    const actor = this.#begin("received", "onReceived", side.conn, bytes.length);
+    const { trace } = this.#world;
+    trace.bytes(bytes, 0, bytes.length);
+    if (trace.wordy) trace.detail(`conn ${side.conn} ${bytes.length} bytes`);
+    try {
+      actor.onReceived(this.#outbox, side.conn, bytes);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end("received");
+  }
+
+  drained(side: Side): void {
+    const actor = this.#begin("drained", "onDrained", side.conn, 0);
+    if (this.#wordy) this.#world.trace.detail(`conn ${side.conn}`);
+    try {
+      actor.onDrained(this.#outbox, side.conn);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end("drained");
+  }
+
+  closed(side: Side, cause: CloseCause): void {
+    if (!this.#effects.release(side)) return;
+    const actor = this.#begin("closed", "onClosed", side.conn, cause.length);
+    if (this.#wordy) this.#world.trace.detail(`conn ${side.conn} by ${cause}`);
+    try {
+      actor.onClosed(this.#outbox, side.conn, cause);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end("closed");
+  }
+
+  diskDid(request: DiskRequest): void {
+    const { trace } = this.#world;
+    trace.begin(this.#world.agenda.now, this.name, this.#parts.number, "disk did", request.op, request.length);
+    trace.text(request.name);
+    if (request.bytes !== undefined) trace.bytes(request.bytes, 0, request.bytes.length);
+    if (trace.wordy) trace.detail(describeRequest(request));
+    trace.end();
+    this.#world.passed(this, "disk did", request);
+  }
+
+  diskDone(op: DiskOp, outcome: DiskOutcome): void {
+    if (this.#paused) return this.defer({ happen: () => this.diskDone(op, outcome) }, 0, 0);
+    if (this.#actor === undefined) return;
+    const actor = this.#begin("disk done", "onDiskDone", op, outcome.kind.length);
+    const { trace } = this.#world;
+    if (outcome.kind === "read") trace.bytes(outcome.bytes, 0, outcome.bytes.length);
+    if (trace.wordy) trace.detail(`op ${op} ${describeOutcome(outcome)}`);
+    try {
+      actor.onDiskDone(this.#outbox, op, outcome);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end("disk done");
+  }
+
+  #begin(event: Traced, handler: string, a: number, b: number): Actor {
+    const { trace, agenda } = this.#world;
+    const { now } = agenda;
+    trace.begin(now, this.name, this.#parts.number, event, a, b);
+    this.#outbox.begin(this.clock.monotonic(now), this.clock.wall(now));
+    enterHandler(handler, this.name);
+    return this.#actor!;
+  }
+
+  #end(event: Traced): void {
+    leaveHandler();
+    const tripped = takeTripped();
+    if (tripped !== undefined) throw tripped;
+    const struck = this.#world.strikes(this);
+    if (struck) this.#outbox.discard();
+    else this.#outbox.drain(this.#effects);
+    this.#effects.flush();
+    this.#world.trace.end();
+    if (this.#actor !== undefined && !struck) this.#wake();
+    this.#world.passed(this, event, undefined);
+  }
+
+  /** A handler threw: the event never was, and the process is gone. */
+  #threw(error: unknown): void {
+    leaveHandler();
+    const tripped = takeTripped();
+    if (tripped !== undefined) throw tripped;
+    this.#outbox.discard();
+    this.#world.trace.end();
+    this.#note("threw", error instanceof Error ? error.message : String(error));
+    this.#finish({ kind: "threw", error }, undefined, this.#parts.prng);
+  }
+
+  #halted(exit: Exit & { readonly kind: "halted" }): void {
+    this.#finish(exit, undefined, this.#parts.prng);
+  }
+
+  #finish(exit: Exit, survival: Survival | undefined, prng: Prng): void {
+    const power = survival !== undefined;
+    this.#actor = undefined;
+    this.#exit = exit;
+    this.#paused = false;
+    this.#deferred = [];
+    this.#wakeAt = Infinity;
+    this.#effects.clear();
+    for (const { address } of this.#parts.listens) if (!power) this.#world.network.unlisten(address);
+    this.#world.network.abandon(this, power);
+    this.disk.crash(survival, prng);
+    this.#world.exited(this, exit);
+  }
+
+  /** Sees to it that an event happens at the actor's deadline; an event that turns out to be early comes back here. */
+  #wake(): void {
+    const deadline = this.#actor!.deadline();
+    if (deadline === Infinity) return;
+    invariant(deadline === deadline, "a deadline is a number");
+    const { now } = this.#world.agenda;
+    const when = this.clock.whenMonotonic(deadline);
+    if (when >= this.#wakeAt) return;
+    const { timerSlack, prng } = this.#parts;
+    // A deadline that has passed comes after what can already be read, and time goes on in a busy process too.
+    const at = when <= now ? this.#nextTurn() : when + (timerSlack === 0 ? 0 : prng.below(timerSlack + 1));
+    if (at >= this.#wakeAt) return;
+    this.#wakeAt = at;
+    this.#schedule(at, Kind.deadline);
+  }
+
+  #nextTurn(): Micros {
+    return this.#world.agenda.now + drawFrom(this.#parts.prng, this.#parts.turn);
+  }
+  #schedule(at: Micros, kind: number, what: object | undefined = undefined): void {
+    this.#world.agenda.schedule(at, this, kind, this.#run, what);
+  }
+  get #wordy(): boolean {
+    return this.#world.trace.wordy;
+  }
+
+  /** A line of its own for something that is not an event of the actor. */
+  #note(event: Traced, text: string): void {
+    const { trace } = this.#world;
+    trace.begin(this.#world.agenda.now, this.name, this.#parts.number, event, 0, 0);
+    trace.text(text);
+    trace.detail(text);
+    trace.end();
+  }
+
+  #newOutbox(): Outbox {
+    return new Outbox(this.#facts, (conn) => this.#effects.queued(conn));
+  }
+}
+
+function describeOutcome(outcome: DiskOutcome): string {
+  if (outcome.kind === "failed") return `failed: ${outcome.detail}`;
+  if (outcome.kind === "read") return `read ${outcome.bytes.length} bytes`;
+  return outcome.kind === "listed" ? `listed ${outcome.files.map((file) => file.name).join(" ")}` : outcome.kind;
+}

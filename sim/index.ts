@@ -1,0 +1,20 @@
+/** `./sim`: a seeded world for actors. See sim/README.md for the fault model and how to read a transcript. */
+export { STEADY_CLOCK, WALL_ORIGIN } from "./clock.ts";
+export type { ClockProfile } from "./clock.ts";
+export { findDivergence, formatDivergence } from "./determinism.ts";
+export type { Divergence } from "./determinism.ts";
+export { FAST_DISK } from "./disk.ts";
+export type { DiskProfile, DiskVerb } from "./disk.ts";
+export type { Survival } from "./disk-image.ts";
+export type { Micros } from "./events.ts";
+export type { FactListener, FactName } from "./facts.ts";
+export { formatFault } from "./faults.ts";
+export type { Fault, ScheduledFault, When } from "./faults.ts";
+export type { Exit, Listening, SimHost } from "./host.ts";
+export { FAST_NETWORK } from "./network.ts";
+export type { NetworkProfile } from "./network.ts";
+export type { Range } from "./range.ts";
+export { address, Simulator } from "./simulator.ts";
+export type { HostOptions, RunLimits, SimulatorOptions } from "./simulator.ts";
+export type { Recording, Trace, Traced } from "./trace.ts";
+export { TripwireError } from "./tripwires.ts";
