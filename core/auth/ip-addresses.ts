@@ -79,11 +79,11 @@ function parseV4(text: string): Uint8Array | undefined {
 function parseV6(text: string): Uint8Array | undefined {
   const gap = text.indexOf("::");
   if (gap < 0) {
-    const bytes = parseGroups(text);
+    const bytes = parseGroups(text, true);
     return bytes?.length === 16 ? Uint8Array.from(bytes) : undefined;
   }
-  const head = parseGroups(text.slice(0, gap));
-  const tail = parseGroups(text.slice(gap + 2));
+  const head = parseGroups(text.slice(0, gap), false);
+  const tail = parseGroups(text.slice(gap + 2), true);
   // The gap stands for at least one group of zeros.
   if (head === undefined || tail === undefined || head.length + tail.length > 14) return undefined;
   const bytes = new Uint8Array(16);
@@ -92,14 +92,14 @@ function parseV6(text: string): Uint8Array | undefined {
   return bytes;
 }
 
-/** Bytes of groups joined by `:`, of which the last may be a dotted IPv4 address. */
-function parseGroups(text: string): number[] | undefined {
+/** Bytes of groups joined by `:`. At the end of an address the last may be a dotted IPv4 address. */
+function parseGroups(text: string, last: boolean): number[] | undefined {
   if (text === "") return [];
   const bytes: number[] = [];
   const groups = text.split(":");
   for (let i = 0; i < groups.length; i++) {
     const group = groups[i]!;
-    if (i === groups.length - 1 && group.includes(".")) {
+    if (last && i === groups.length - 1 && group.includes(".")) {
       const dotted = parseV4(group);
       if (dotted === undefined) return undefined;
       bytes.push(...dotted);
