@@ -4,7 +4,7 @@
  */
 import type { Address } from "../actor.ts";
 
-/** 4 or 16 bytes, or undefined when `text` is not an address. A zone (`%eth0`) is no part of one. */
+/** 4 or 16 bytes, or undefined: neither a zone (`%eth0`) nor a dotted tail belongs to an address in an ACL. */
 export function parseIp(text: string): Uint8Array | undefined {
   return text.includes(":") ? parseV6(text) : parseV4(text);
 }
@@ -39,11 +39,11 @@ export function inRange(address: Uint8Array, range: IpRange): boolean {
  */
 export function hostAddress(remote: Address): string {
   const host = hostOf(remote);
+  const mapped = /^::ffff:([0-9.]+)$/i.exec(host)?.[1];
+  if (mapped !== undefined && parseV4(mapped) !== undefined) return mapped;
   const zone = host.indexOf("%");
   const address = parseIp(zone < 0 ? host : host.slice(0, zone));
-  if (address === undefined) return host;
-  if (address.length === 4) return address.join(".");
-  if (isMapped(address)) return address.subarray(12).join(".");
+  if (address?.length !== 16) return host;
   const groups: string[] = [];
   for (let i = 0; i < 16; i += 2) groups.push(((address[i]! << 8) | address[i + 1]!).toString(16));
   return groups.join(":") + (zone < 0 ? "" : host.slice(zone));
@@ -57,11 +57,6 @@ function hostOf(remote: Address): string {
   }
   const colon = remote.indexOf(":");
   return colon < 0 || colon !== remote.lastIndexOf(":") ? remote : remote.slice(0, colon);
-}
-
-function isMapped(address: Uint8Array): boolean {
-  for (let i = 0; i < 10; i++) if (address[i] !== 0) return false;
-  return address[10] === 0xff && address[11] === 0xff;
 }
 
 function parseV4(text: string): Uint8Array | undefined {
@@ -79,11 +74,11 @@ function parseV4(text: string): Uint8Array | undefined {
 function parseV6(text: string): Uint8Array | undefined {
   const gap = text.indexOf("::");
   if (gap < 0) {
-    const bytes = parseGroups(text, true);
+    const bytes = parseGroups(text);
     return bytes?.length === 16 ? Uint8Array.from(bytes) : undefined;
   }
-  const head = parseGroups(text.slice(0, gap), false);
-  const tail = parseGroups(text.slice(gap + 2), true);
+  const head = parseGroups(text.slice(0, gap));
+  const tail = parseGroups(text.slice(gap + 2));
   // The gap stands for at least one group of zeros.
   if (head === undefined || tail === undefined || head.length + tail.length > 14) return undefined;
   const bytes = new Uint8Array(16);
@@ -92,22 +87,14 @@ function parseV6(text: string): Uint8Array | undefined {
   return bytes;
 }
 
-/** Bytes of groups joined by `:`. At the end of an address the last may be a dotted IPv4 address. */
-function parseGroups(text: string, last: boolean): number[] | undefined {
+/** Bytes of hexadecimal groups joined by `:`. */
+function parseGroups(text: string): number[] | undefined {
   if (text === "") return [];
   const bytes: number[] = [];
-  const groups = text.split(":");
-  for (let i = 0; i < groups.length; i++) {
-    const group = groups[i]!;
-    if (last && i === groups.length - 1 && group.includes(".")) {
-      const dotted = parseV4(group);
-      if (dotted === undefined) return undefined;
-      bytes.push(...dotted);
-    } else {
-      if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return undefined;
-      const value = Number.parseInt(group, 16);
-      bytes.push(value >> 8, value & 0xff);
-    }
+  for (const group of text.split(":")) {
+    if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return undefined;
+    const value = Number.parseInt(group, 16);
+    bytes.push(value >> 8, value & 0xff);
   }
   return bytes;
 }

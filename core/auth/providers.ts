@@ -129,9 +129,8 @@ function ipProvider(): Provider {
     }),
     isValid: (aclId) => parseIpRange(aclId) !== undefined,
     matches(id, aclId) {
-      if (id === aclId) return parseIp(id) !== undefined;
       const range = parseIpRange(aclId);
-      const address = range === undefined ? undefined : parseIp(withoutZone(id));
+      const address = range === undefined ? undefined : parseIp(id);
       return range !== undefined && address !== undefined && inRange(address, range);
     },
     userOf: (id) => id,
@@ -200,9 +199,4 @@ function ensembleProvider(config: AuthConfig): Provider {
 function userOfDigest(text: string): string {
   const colon = text.indexOf(":");
   return colon < 0 ? text : text.slice(0, colon);
-}
-
-function withoutZone(address: string): string {
-  const zone = address.indexOf("%");
-  return zone < 0 ? address : address.slice(0, zone);
 }

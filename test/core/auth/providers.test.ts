@@ -109,12 +109,13 @@ test("schemes that are not configured have no valid ids", () => {
   expect(auth.x509Ids("CN=alice")).toEqual([]);
 });
 
-test("an ip entry matches by family and bits, IPv6 with its zone left out", () => {
+test("an ip entry matches by family and bits; an address with a zone matches none", () => {
   const auth = providers();
   expect(auth.matches("ip", "10.0.0.7", "10.0.0.0/8")).toBe(true);
   expect(auth.matches("ip", "11.0.0.7", "10.0.0.0/8")).toBe(false);
   expect(auth.matches("ip", "0:0:0:0:0:0:0:1", "::1")).toBe(true);
-  expect(auth.matches("ip", "fe80:0:0:0:0:0:0:1%eth0", "fe80::/10")).toBe(true);
+  expect(auth.matches("ip", "fe80:0:0:0:0:0:0:1%eth0", "fe80::/10")).toBe(false);
+  expect(auth.matches("ip", "fe80:0:0:0:0:0:0:1", "fe80::/10")).toBe(true);
   expect(auth.matches("ip", "10.0.0.7", "::/0")).toBe(false);
   expect(auth.matches("ip", "client-a", "client-a")).toBe(false);
 });
