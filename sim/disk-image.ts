@@ -89,12 +89,17 @@ export class DiskFile {
     this.#change({ kind: "write", offset: this.#position, bytes });
     this.#position += bytes.length;
   }
+  /** Only a part was written, and the place where appends go has not moved. */
+  appendFailed(written: Uint8Array, error: DiskError): void {
+    if (written.length > 0) this.#change({ kind: "write", offset: this.#position, bytes: written });
+    this.failure ??= error;
+  }
   reserve(length: number): void {
     if (length > this.size) this.#change({ kind: "resize", size: length });
   }
   truncate(length: number): void {
-    if (length < this.size) this.#change({ kind: "resize", size: length });
-    this.#position = Math.min(this.#position, length);
+    if (length !== this.size) this.#change({ kind: "resize", size: length });
+    this.#position = length;
   }
   read(offset: number, length: number): Uint8Array {
     return this.#current.read(offset, length);

@@ -65,6 +65,9 @@ export interface DiskUser {
 }
 
 const NO_OP: DiskOp = 0 as DiskOp;
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+/** What operations without an id come to: nobody asks. */
+const NOTHING: DiskOutcome = { kind: "truncated" };
 const EXECUTE = 0;
 const NOTIFY = 1;
 
@@ -201,8 +204,7 @@ export class Disk implements Subject {
       case "append":
         return this.#append(request, error);
       case "reserve":
-        this.#create(request.name).reserve(request.length);
-        return { kind: "truncated" };
+        return this.#reserve(request, error);
       case "sync":
         return this.#sync(request, error);
       case "syncDirectory":
@@ -218,19 +220,26 @@ export class Disk implements Subject {
     }
   }
 
+  /** A failure is kept for the next sync; until then what follows is dropped, so that no hole opens. */
   #append(request: DiskRequest, error: DiskError | undefined): DiskOutcome {
     const bytes = request.bytes!;
     const file = this.#create(request.name);
-    if (error !== undefined) file.failure ??= error;
-    if (file.failure !== undefined) return failed(file.failure, request);
+    if (file.failure !== undefined) return NOTHING;
     const before = file.filled;
-    const room = this.#capacity - this.#used;
-    if (bytes.length > room) file.failure = "full";
+    const room = Math.max(0, this.#capacity - this.#used);
+    if (error !== undefined) file.appendFailed(NO_BYTES, error);
     // A full disk takes what fits.
-    if (bytes.length <= room) file.append(bytes);
-    else if (room > 0) file.append(bytes.subarray(0, room));
+    else if (bytes.length > room) file.appendFailed(bytes.subarray(0, room), "full");
+    else file.append(bytes);
     this.#used += file.filled - before;
-    return { kind: "truncated" };
+    return NOTHING;
+  }
+
+  #reserve(request: DiskRequest, error: DiskError | undefined): DiskOutcome {
+    const file = this.#create(request.name);
+    if (error === undefined) file.reserve(request.length);
+    else file.failure ??= error;
+    return NOTHING;
   }
 
   #sync(request: DiskRequest, error: DiskError | undefined): DiskOutcome {

@@ -86,6 +86,7 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
   #exit: Exit | undefined;
   /** When the one deadline event on the agenda will happen; Infinity when there is none. */
   #wakeAt: Micros = Infinity;
+  #lastCall: Micros = 0;
   #deferred: Deferred[] = [];
   readonly #effects: Effects;
 
@@ -143,7 +144,9 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
   /** Runs `call` as an event of its own (net's host has the same): how an application reaches its client. */
   run(call: (cx: Context) => void): void {
     const what: Call = { call };
-    this.#world.agenda.schedule(this.#nextTurn(), this, Kind.call, this.#run, what);
+    // Calls keep their order.
+    this.#lastCall = Math.max(this.#lastCall, this.#nextTurn());
+    this.#schedule(this.#lastCall, Kind.call, what);
   }
 
   /** SIGTERM. */

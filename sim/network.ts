@@ -157,9 +157,13 @@ export class Side implements Subject {
     const peer = this.peer;
     if (peer === undefined) return this.#sendToGhost();
     if (this.#network.blocked(this.host, peer.host)) return this.#noteBacklog();
-    const room = this.#network.profile.window - (out.handed - out.head);
-    const length = Math.min(out.tail - out.handed, room);
-    if (length > 0) this.#network.segment(this, peer, length);
+    const { window } = this.#network.profile;
+    const room = window - (out.handed - out.head);
+    const waiting = out.tail - out.handed;
+    // A little room is no use: segments would only get smaller and smaller (the silly window syndrome).
+    if (waiting > 0 && (waiting <= room || room >= window >> 1)) {
+      this.#network.segment(this, peer, Math.min(waiting, room));
+    }
     if (out.handed < out.tail) return this.#noteBacklog();
     if (this.#owesDrained) {
       this.#owesDrained = false;
