@@ -31,7 +31,11 @@ const XID_MAX = 0x7fff_ffff;
 export class Calls {
   readonly #inFlight: Deque<Call> = new Deque();
   readonly #unsent: Deque<Call> = new Deque();
-  #lastXid: Xid = 0;
+  #lastXid: Xid;
+
+  constructor(lastXid: Xid = 0) {
+    this.#lastXid = lastXid;
+  }
 
   get inFlightCount(): number {
     return this.#inFlight.length;
