@@ -183,7 +183,8 @@ export function writeTxn(w: Writer, txn: Txn): void {
     case OpCode.multi:
       w.int(txn.txns.length);
       for (const sub of txn.txns) {
-        w.int(sub.type);
+        // 3.8.0 and 3.8.1 skip a multi with a create2 inside when they apply it; the record is the same as create's.
+        w.int(sub.type === OpCode.create2 ? OpCode.create : sub.type);
         const lengthAt = w.grow(4);
         writeSubTxn(w, sub);
         w.patchInt(lengthAt, w.length - lengthAt - 4);

@@ -1,0 +1,153 @@
+/**
+ * Durable transactions into the tree, and the replies that say so (Java: FinalRequestProcessor). Watch events of a txn
+ * are written before its reply: the tree tells the watch table while it changes.
+ */
+import type { Context } from "../actor.ts";
+import type { Zxid } from "../base/zxid.ts";
+import { Code } from "../protocol/codes.ts";
+import { writeMultiEnd, writeMultiResult } from "../protocol/multi.ts";
+import { OpCode } from "../protocol/op-codes.ts";
+import type { Txn } from "../protocol/txns.ts";
+import type { ApplyResult, NodeRef, TreeListener } from "../tree/data-tree.ts";
+import { NO_LISTENER } from "../tree/data-tree.ts";
+import { Reader } from "../jute/reader.ts";
+import type { Writer } from "../jute/writer.ts";
+import { readPathRequest } from "../protocol/requests.ts";
+import type { PendingChanges } from "./pending-changes.ts";
+import type { Replies } from "./replies.ts";
+import type { Origin, Request } from "./request.ts";
+import type { ServerState } from "./state.ts";
+
+const DIGEST_LOG_INTERVAL = 128;
+const DIGEST_LOG_LENGTH = 1024;
+
+export class ApplyStage implements TreeListener {
+  readonly #state: ServerState;
+  readonly #pending: PendingChanges;
+  readonly #replies: Replies;
+  /** Every 128th txn's digest, for `hash` (Java: DataTree.digestLog). */
+  readonly digests: (readonly [zxid: number, digest: bigint])[] = [];
+
+  constructor(state: ServerState, pending: PendingChanges, replies: Replies) {
+    this.#state = state;
+    this.#pending = pending;
+    this.#replies = replies;
+  }
+
+  /** Applies `request.txn`; answers it, unless it is a session's beginning (that reply is not a normal one). */
+  apply(cx: Context, request: Request): void {
+    const { tree, sessions } = this.#state;
+    const txn = request.txn!;
+    const result = tree.apply(
+      { clientId: request.session, cxid: request.xid, zxid: request.zxid, time: request.time, type: txn.type },
+      txn,
+      this.#state.watches.isEmpty ? NO_LISTENER : this,
+    );
+    this.#pending.applied(request.zxid);
+    if (txn.type === OpCode.createSession) sessions.add(request.session, txn.timeOut, cx.now);
+    else if (txn.type === OpCode.closeSession) sessions.remove(request.session);
+    cx.facts.applied(request.zxid, tree.treeDigest.to53());
+    if (request.zxid % DIGEST_LOG_INTERVAL === 0) this.#logDigest(request.zxid);
+    if (request.digest >= 0 && request.digest !== tree.treeDigest.to53()) this.#digestMismatch(cx, request.zxid);
+    const origin = request.origin;
+    if (origin !== undefined && !origin.closed && txn.type !== OpCode.createSession) {
+      this.#answer(cx, origin, request, txn, result);
+    }
+  }
+
+  /** sync: everything before it on its way is in the tree. The path is echoed, whatever it is. */
+  answerSync(cx: Context, request: Request): void {
+    const origin = request.origin!;
+    if (origin.closed) return;
+    const path = readPathRequest(new Reader(request.body!)).path;
+    const zxid = this.#state.tree.lastProcessedZxid;
+    if (path === null) this.#replies.begin(cx, origin.conn, request.xid, zxid, Code.MARSHALLINGERROR);
+    else this.#replies.begin(cx, origin.conn, request.xid, zxid, Code.OK).string(path);
+    this.#end(cx, origin, request, zxid);
+  }
+
+  #answer(cx: Context, origin: Origin, request: Request, txn: Txn, result: ApplyResult): void {
+    const zxid = this.#state.tree.lastProcessedZxid;
+    const err = txn.type === OpCode.error ? txn.err : txn.type === OpCode.multi ? Code.OK : result.err;
+    const w = this.#replies.begin(cx, origin.conn, request.xid, zxid, err);
+    if (err === Code.OK) this.#writeBody(w, txn, result);
+    this.#end(cx, origin, request, zxid);
+  }
+
+  #end(cx: Context, origin: Origin, request: Request, zxid: Zxid): void {
+    this.#replies.end();
+    const latency = cx.now - request.receivedAt;
+    this.#state.stats.latency(latency);
+    origin.replied(request.xid, request.type, zxid, latency);
+  }
+
+  #writeBody(w: Writer, txn: Txn, result: ApplyResult): void {
+    switch (txn.type) {
+      case OpCode.create:
+        return w.string(txn.path);
+      case OpCode.create2:
+      case OpCode.createContainer:
+      case OpCode.createTTL:
+        w.string(txn.path);
+        return this.#state.tree.writeStat(w, result.node);
+      case OpCode.setData:
+      case OpCode.setACL:
+        return this.#state.tree.writeStat(w, result.node);
+      case OpCode.multi:
+        return writeResults(w, result);
+      default:
+        return;
+    }
+  }
+
+  #logDigest(zxid: Zxid): void {
+    if (!this.#state.config.digestEnabled) return;
+    this.digests.push([zxid, this.#state.tree.treeDigest.toBigInt()]);
+    if (this.digests.length > DIGEST_LOG_LENGTH) this.digests.shift();
+  }
+
+  #digestMismatch(cx: Context, zxid: Zxid): void {
+    this.#state.stats.count("digest_mismatches_count");
+    cx.facts.log("error", "the tree differs from what its leader predicted", { zxid });
+  }
+
+  nodeCreated(path: string, zxid: Zxid, node: NodeRef): void {
+    const { tree, watches } = this.#state;
+    watches.onCreated(path, zxid, tree.aclId(node), tree.aclId(tree.parent(node)));
+  }
+  nodeDataChanged(path: string, zxid: Zxid, node: NodeRef): void {
+    this.#state.watches.onDataChanged(path, zxid, this.#state.tree.aclId(node));
+  }
+  nodeDeleted(path: string, zxid: Zxid, aclId: number, _parentPath: string, parentNode: NodeRef): void {
+    this.#state.watches.onDeleted(path, zxid, aclId, this.#state.tree.aclId(parentNode));
+  }
+}
+
+/** In a failed multi every result is an error, with 0 before the one that failed (reference, section 3.2). */
+function writeResults(w: Writer, { results }: ApplyResult): void {
+  for (const result of results) {
+    if (result.type === OpCode.error || result.err !== Code.OK) {
+      writeMultiResult(w, { type: OpCode.error, err: result.err });
+      continue;
+    }
+    switch (result.type) {
+      case OpCode.create:
+        writeMultiResult(w, { type: OpCode.create, path: result.path! });
+        break;
+      case OpCode.create2:
+      case OpCode.createContainer:
+      case OpCode.createTTL:
+        writeMultiResult(w, { type: OpCode.create2, path: result.path!, stat: result.stat! });
+        break;
+      case OpCode.setData:
+        writeMultiResult(w, { type: OpCode.setData, stat: result.stat! });
+        break;
+      case OpCode.delete:
+        writeMultiResult(w, { type: OpCode.delete });
+        break;
+      default:
+        writeMultiResult(w, { type: OpCode.check });
+    }
+  }
+  writeMultiEnd(w);
+}

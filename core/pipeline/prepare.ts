@@ -1,0 +1,402 @@
+/**
+ * Requests into transactions: validates each write against the tree plus everything pending, gives it a zxid, and
+ * encodes the txn for the log (Java: PrepRequestProcessor). Every write that gets here takes a zxid, valid or not:
+ * what fails becomes an error txn (reference, section 7.4). Which error wins is reference section 5.11.
+ */
+import type { Context } from "../actor.ts";
+import { ByteArena } from "../base/arena.ts";
+import type { SessionId } from "../base/ids.ts";
+import { SESSION_NONE } from "../base/ids.ts";
+import type { Zxid } from "../base/zxid.ts";
+import { nextZxid } from "../base/zxid.ts";
+import { checkAcl, fixupAcl } from "../auth/acl.ts";
+import { Reader } from "../jute/reader.ts";
+import { Writer } from "../jute/writer.ts";
+import { Code } from "../protocol/codes.ts";
+import type { Acl, Id, RawAcl } from "../protocol/data.ts";
+import { Perms } from "../protocol/data.ts";
+import { OpCode } from "../protocol/op-codes.ts";
+import {
+  readCheckVersionRequest,
+  readCreateRequest,
+  readCreateTtlRequest,
+  readDeleteRequest,
+  readSetAclRequest,
+  readSetDataRequest,
+} from "../protocol/requests.ts";
+import type { SubTxn, Txn } from "../protocol/txns.ts";
+import { writeTxn, writeTxnDigest, writeTxnHeader } from "../protocol/txns.ts";
+import type { AdHash } from "../tree/digest.ts";
+import { DIGEST_VERSION, digestPrefix } from "../tree/digest.ts";
+import type { OwnerOptions } from "../tree/owner.ts";
+import { CONTAINER_OWNER, OwnerKind, ownerHigh, ownerKindOf, ownerLow, ttlOwner, TTL_MAX } from "../tree/owner.ts";
+import { isReserved, parentPath, sequenceSuffix, validatePath } from "../tree/paths.ts";
+import type { ChangeRecord } from "./pending-changes.ts";
+import { PendingChanges } from "./pending-changes.ts";
+import { prepareMulti } from "./prepare-multi.ts";
+import type { Request } from "./request.ts";
+import type { ServerState } from "./state.ts";
+
+const NO_IDS: readonly Id[] = [];
+
+/** The stage that travels after this one. */
+export interface TxnSink {
+  /** `payload[0..length)` is the encoded txn, lent for the call. */
+  logTxn(cx: Context, request: Request, payload: Uint8Array, length: number): void;
+}
+
+/** Fields of a create of any kind, decoded. */
+export interface CreateFields {
+  /** create, create2, createContainer or createTTL. */
+  readonly type: number;
+  readonly path: string | null;
+  readonly data: Uint8Array | null;
+  readonly acl: readonly RawAcl[] | null;
+  readonly flags: number;
+  /** -1 where the request has none. */
+  readonly ttl: number;
+}
+
+export class PrepareStage {
+  readonly #state: ServerState;
+  readonly #next: TxnSink;
+  readonly #record = new Writer(1024);
+  readonly #arena = new ByteArena();
+  readonly #ownerOptions: OwnerOptions;
+  readonly pending: PendingChanges;
+  /** The last zxid given. */
+  lastZxid: Zxid;
+
+  /** What the sub-operations of the request at hand share. */
+  #zxid: Zxid;
+  #time = 0;
+  #session: SessionId = SESSION_NONE;
+  #ids: readonly Id[] = NO_IDS;
+
+  constructor(state: ServerState, next: TxnSink) {
+    this.#state = state;
+    this.#next = next;
+    const { extendedTypesEnabled: extendedTypes, emulate353TTLNodes: emulate353 } = state.config;
+    this.#ownerOptions = { extendedTypes, emulate353 };
+    this.pending = new PendingChanges(state.tree, state.config.digestEnabled);
+    this.lastZxid = state.tree.lastProcessedZxid;
+    this.#zxid = this.lastZxid;
+  }
+
+  /** `body` is lent. */
+  prepare(cx: Context, request: Request, body: Reader): void {
+    this.#begin(cx, request);
+    const txn = this.#derive(request, body);
+    this.#finish(cx, request, typeof txn === "number" ? { type: OpCode.error, err: txn } : txn);
+  }
+
+  /** A new session (Java: case createSession). The tracker knows it already. */
+  prepareCreateSession(cx: Context, request: Request, timeOut: number): void {
+    this.#begin(cx, request);
+    this.#finish(cx, request, { type: OpCode.createSession, timeOut });
+  }
+
+  /** The server's own removal of an empty container or stale TTL node. */
+  prepareDeleteContainer(cx: Context, request: Request, path: string): void {
+    this.#begin(cx, request);
+    const txn = this.#deleteContainer(path);
+    this.#finish(cx, request, typeof txn === "number" ? { type: OpCode.error, err: txn } : txn);
+  }
+
+  /** Nothing outstanding will be applied: the log lost it (disk full). */
+  reset(): void {
+    this.pending.reset();
+    this.lastZxid = this.#state.tree.lastProcessedZxid;
+  }
+
+  #begin(cx: Context, request: Request): void {
+    this.lastZxid = nextZxid(this.lastZxid);
+    this.#zxid = this.lastZxid;
+    this.#time = cx.wall;
+    this.#session = request.session;
+    this.#ids = request.origin?.ids ?? NO_IDS;
+    request.zxid = this.#zxid;
+    request.time = cx.wall;
+  }
+
+  #finish(cx: Context, request: Request, txn: Txn): void {
+    request.txn = txn;
+    const w = this.#record.clear();
+    writeTxnHeader(w, {
+      clientId: request.session,
+      cxid: request.xid,
+      zxid: request.zxid,
+      time: request.time,
+      type: txn.type,
+    });
+    writeTxn(w, txn);
+    // Error txns of plain requests carry no digest; failed multis do (reference, section 7.4).
+    if (this.#state.config.digestEnabled && txn.type !== OpCode.error) {
+      const digest = this.pending.digest;
+      request.digest = digest.to53();
+      writeTxnDigest(w, { version: DIGEST_VERSION, high: digest.high, low: digest.low });
+    }
+    this.#next.logTxn(cx, request, w.bytes, w.length);
+  }
+
+  /** The txn, or the code of the error that wins. */
+  #derive(request: Request, body: Reader): Txn | number {
+    switch (request.type) {
+      case OpCode.create:
+      case OpCode.create2:
+      case OpCode.createContainer: {
+        const r = readCreateRequest(body);
+        if (body.failed) return Code.MARSHALLINGERROR;
+        return this.create({ type: request.type, path: r.path, data: r.data, acl: r.acl, flags: r.flags, ttl: -1 });
+      }
+      case OpCode.createTTL: {
+        const r = readCreateTtlRequest(body);
+        if (body.failed) return Code.MARSHALLINGERROR;
+        return this.create({ type: request.type, path: r.path, data: r.data, acl: r.acl, flags: r.flags, ttl: r.ttl });
+      }
+      case OpCode.delete: {
+        const r = readDeleteRequest(body);
+        return body.failed ? Code.MARSHALLINGERROR : this.delete(r.path, r.version);
+      }
+      case OpCode.setData: {
+        const r = readSetDataRequest(body);
+        return body.failed ? Code.MARSHALLINGERROR : this.setData(r.path, r.data, r.version);
+      }
+      case OpCode.setACL: {
+        const r = readSetAclRequest(body);
+        return body.failed ? Code.MARSHALLINGERROR : this.#setAcl(r.path, r.acl, r.version);
+      }
+      case OpCode.check: {
+        const r = readCheckVersionRequest(body);
+        return body.failed ? Code.MARSHALLINGERROR : this.check(r.path, r.version);
+      }
+      case OpCode.multi:
+        return prepareMulti(this, body);
+      case OpCode.closeSession:
+        return this.#closeSession(request.session);
+      case OpCode.reconfig:
+        // A standalone server has no ensemble to change; the feature switch is looked at first (reference, 5.9).
+        return this.#state.config.reconfigEnabled ? Code.UNIMPLEMENTED : Code.RECONFIGDISABLED;
+      default:
+        // deleteContainer from a client: never meant for clients (reference, section 3.4).
+        return Code.BADARGUMENTS;
+    }
+  }
+
+  /** Where a failed multi returns to. */
+  savepoint(): { readonly mark: number; readonly digest: AdHash } {
+    return { mark: this.pending.mark(), digest: this.pending.digest.copy() };
+  }
+
+  rollback(to: { readonly mark: number; readonly digest: AdHash }): void {
+    this.pending.rollback(to.mark, to.digest);
+  }
+
+  create(fields: CreateFields): SubTxn | number {
+    const { type, path, flags, ttl } = fields;
+    const { extendedTypesEnabled } = this.#state.config;
+    if (flags < 0 || flags > 6) return Code.BADARGUMENTS;
+    const wantsTtl = flags === 5 || flags === 6;
+    if (wantsTtl && !extendedTypesEnabled) return Code.UNIMPLEMENTED;
+    if (wantsTtl ? ttl < 1 || ttl > TTL_MAX : ttl >= 0) return Code.BADARGUMENTS;
+    const session = this.#checkSession();
+    if (session !== Code.OK) return session;
+    if (path === null) return Code.MARSHALLINGERROR;
+    const slash = path.lastIndexOf("/");
+    // A TTL create without a TTL mode would be logged and then fail to apply, for ever (reference, section 3.1).
+    if (slash < 0 || path.includes("\0") || (type === OpCode.createTTL && !wantsTtl)) return Code.BADARGUMENTS;
+    const acl = fixupAcl(this.#state.auth, fields.acl, this.#ids);
+    if (typeof acl === "number") return acl;
+    const parent = this.pending.get(slash === 0 ? "/" : path.slice(0, slash));
+    if (parent === undefined) return Code.NONODE;
+    if (!this.#allowed(parent.acl, Perms.CREATE)) return Code.NOAUTH;
+    const sequential = flags === 2 || flags === 3 || flags === 6;
+    const finalPath = sequential ? path + sequenceSuffix(parent.cversion) : path;
+    if (!validatePath(finalPath)) return Code.BADARGUMENTS;
+    if (this.pending.get(finalPath) !== undefined) return Code.NODEEXISTS;
+    if (this.#isSessionEphemeral(parent)) return Code.NOCHILDRENFOREPHEMERALS;
+    if (!this.#withinQuota(finalPath, fields.data?.length ?? 0, 1)) return Code.QUOTAEXCEEDED;
+    return this.#recordCreate(fields, finalPath, acl, parent);
+  }
+
+  #recordCreate(fields: CreateFields, path: string, acl: readonly Acl[], parentBefore: ChangeRecord): SubTxn {
+    const zxid = this.#zxid;
+    const ephemeral = fields.flags === 1 || fields.flags === 3;
+    const data = fields.data === null ? null : this.#arena.keep(fields.data);
+    const prefix = this.#state.config.digestEnabled ? digestPrefix(path, data) : 0;
+    const parent = this.pending.change(parentBefore, zxid);
+    // Wraps after 2^31 - 1; the tree then ignores it, as it is not greater (reference, section 5.4).
+    const parentCVersion = (parent.cversion + 1) | 0;
+    if (parentCVersion > parent.cversion) {
+      parent.cversion = parentCVersion;
+      parent.pzxid = zxid;
+    }
+    parent.childCount++;
+    this.pending.put(parent);
+    let txn: SubTxn;
+    let owner = 0n;
+    if (fields.type === OpCode.createTTL) {
+      owner = ttlOwner(fields.ttl, this.#ownerOptions)!;
+      txn = { type: OpCode.createTTL, path, data, acl, parentCVersion, ttl: fields.ttl, digestPrefix: prefix };
+    } else if (fields.type === OpCode.createContainer) {
+      owner = CONTAINER_OWNER;
+      txn = { type: OpCode.createContainer, path, data, acl, parentCVersion, digestPrefix: prefix };
+    } else {
+      if (ephemeral) owner = this.#session;
+      const type = fields.type === OpCode.create2 ? OpCode.create2 : OpCode.create;
+      txn = { type, path, data, acl, ephemeral, parentCVersion, digestPrefix: prefix };
+    }
+    this.pending.put({
+      path,
+      zxid,
+      exists: true,
+      czxid: zxid,
+      mzxid: zxid,
+      pzxid: zxid,
+      ctime: this.#time,
+      mtime: this.#time,
+      version: 0,
+      cversion: 0,
+      aversion: 0,
+      owner,
+      childCount: 0,
+      acl,
+      digestPrefix: prefix,
+      digest: -1,
+      previous: undefined,
+    });
+    return txn;
+  }
+
+  delete(path: string | null, version: number): SubTxn | number {
+    const session = this.#checkSession();
+    if (session !== Code.OK) return session;
+    if (path === null) return Code.MARSHALLINGERROR;
+    if (!path.includes("/") || path.includes("\0") || isReserved(path)) return Code.BADARGUMENTS;
+    const parent = this.pending.get(parentPath(path));
+    if (parent === undefined) return Code.NONODE;
+    if (!this.#allowed(parent.acl, Perms.DELETE)) return Code.NOAUTH;
+    const node = this.pending.get(path);
+    if (node === undefined) return Code.NONODE;
+    if (version !== -1 && version !== node.version) return Code.BADVERSION;
+    if (node.childCount > 0) return Code.NOTEMPTY;
+    this.#recordDelete(node, parent);
+    return { type: OpCode.delete, path };
+  }
+
+  #recordDelete(nodeBefore: ChangeRecord, parentBefore: ChangeRecord): void {
+    const zxid = this.#zxid;
+    const parent = this.pending.change(parentBefore, zxid);
+    parent.childCount--;
+    if (zxid > parent.pzxid) parent.pzxid = zxid;
+    this.pending.put(parent);
+    const node = this.pending.change(nodeBefore, zxid);
+    node.exists = false;
+    this.pending.put(node);
+  }
+
+  #deleteContainer(path: string): SubTxn | number {
+    const parent = this.pending.get(parentPath(path));
+    const node = this.pending.get(path);
+    if (parent === undefined || node === undefined) return Code.NONODE;
+    if (node.childCount > 0) return Code.NOTEMPTY;
+    if (this.#isSessionEphemeral(node)) return Code.BADVERSION;
+    this.#recordDelete(node, parent);
+    return { type: OpCode.deleteContainer, path };
+  }
+
+  setData(path: string | null, data: Uint8Array | null, version: number): SubTxn | number {
+    const session = this.#checkSession();
+    if (session !== Code.OK) return session;
+    if (path === null) return Code.MARSHALLINGERROR;
+    if (!validatePath(path)) return Code.BADARGUMENTS;
+    const before = this.pending.get(path);
+    if (before === undefined) return Code.NONODE;
+    if (!this.#allowed(before.acl, Perms.WRITE)) return Code.NOAUTH;
+    if (this.#state.config.enforceQuota && !this.#withinQuota(path, this.#growth(path, data), 0)) {
+      return Code.QUOTAEXCEEDED;
+    }
+    if (version !== -1 && version !== before.version) return Code.BADVERSION;
+    const kept = data === null ? null : this.#arena.keep(data);
+    const node = this.pending.change(before, this.#zxid);
+    node.version = (before.version + 1) | 0;
+    node.mzxid = this.#zxid;
+    node.mtime = this.#time;
+    if (this.#state.config.digestEnabled) node.digestPrefix = digestPrefix(path, kept);
+    this.pending.put(node);
+    return { type: OpCode.setData, path, data: kept, version: node.version, digestPrefix: node.digestPrefix };
+  }
+
+  #setAcl(path: string | null, raw: readonly RawAcl[] | null, version: number): SubTxn | number {
+    const session = this.#checkSession();
+    if (session !== Code.OK) return session;
+    if (path === null) return Code.MARSHALLINGERROR;
+    if (!validatePath(path)) return Code.BADARGUMENTS;
+    const acl = fixupAcl(this.#state.auth, raw, this.#ids);
+    if (typeof acl === "number") return acl;
+    const before = this.pending.get(path);
+    if (before === undefined) return Code.NONODE;
+    if (!this.#allowed(before.acl, Perms.ADMIN)) return Code.NOAUTH;
+    if (version !== -1 && version !== before.aversion) return Code.BADVERSION;
+    const node = this.pending.change(before, this.#zxid);
+    node.aversion = (before.aversion + 1) | 0;
+    node.acl = acl;
+    this.pending.put(node);
+    return { type: OpCode.setACL, path, acl, version: node.aversion };
+  }
+
+  check(path: string | null, version: number): SubTxn | number {
+    const session = this.#checkSession();
+    if (session !== Code.OK) return session;
+    if (path === null) return Code.MARSHALLINGERROR;
+    if (!validatePath(path)) return Code.BADARGUMENTS;
+    const node = this.pending.get(path);
+    if (node === undefined) return Code.NONODE;
+    if (!this.#allowed(node.acl, Perms.READ)) return Code.NOAUTH;
+    if (version !== -1 && version !== node.version) return Code.BADVERSION;
+    return { type: OpCode.check, path, version: (node.version + 1) | 0 };
+  }
+
+  /** Deletes what is the session's now, and what pending creates would make so (reference, section 7.2). */
+  #closeSession(session: SessionId): Txn | number {
+    const paths = new Set(this.#state.tree.ephemeralsOf(session));
+    for (const [path, exists] of this.pending.ephemeralChanges(session)) {
+      if (exists) paths.add(path);
+      else paths.delete(path);
+    }
+    for (const path of paths) {
+      const parent = this.pending.get(parentPath(path));
+      const node = this.pending.get(path);
+      if (parent !== undefined && node !== undefined) this.#recordDelete(node, parent);
+    }
+    this.#state.sessions.setClosing(session);
+    return {
+      type: OpCode.closeSession,
+      paths: this.#state.config.closeSessionTxnEnabled ? [...paths] : undefined,
+    };
+  }
+
+  #checkSession(): number {
+    if (this.#session === SESSION_NONE) return Code.OK;
+    return this.#state.sessions.isLive(this.#session) ? Code.OK : Code.SESSIONEXPIRED;
+  }
+
+  #isSessionEphemeral({ owner }: ChangeRecord): boolean {
+    return ownerKindOf(ownerHigh(owner), ownerLow(owner), this.#ownerOptions) === OwnerKind.session;
+  }
+
+  #allowed(acl: readonly Acl[], perm: number): boolean {
+    return checkAcl(this.#state.auth, acl, perm, this.#ids, this.#state.config.skipAcl);
+  }
+
+  #growth(path: string, data: Uint8Array | null): number {
+    const tree = this.#state.tree;
+    const node = tree.find(path);
+    return (data?.length ?? 0) - (node < 0 ? 0 : tree.dataLength(node));
+  }
+
+  #withinQuota(path: string, bytes: number, count: number): boolean {
+    if (!this.#state.config.enforceQuota) return true;
+    return this.#state.tree.quotaCheck(path, bytes, count);
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * A request on its way through the stages (Java: org.apache.zookeeper.server.Request). Only what has to wait becomes
+ * one: a read that nothing holds up is answered straight from the frame.
+ */
+import type { ConnId, Millis } from "../actor.ts";
+import type { SessionId } from "../base/ids.ts";
+import { SESSION_NONE } from "../base/ids.ts";
+import type { Zxid } from "../base/zxid.ts";
+import { ZXID_ZERO } from "../base/zxid.ts";
+import type { Id } from "../protocol/data.ts";
+import type { Txn } from "../protocol/txns.ts";
+import type { Watcher } from "../watch/watch-table.ts";
+
+/** Where a request came from and its reply goes: a client connection, as far as the pipeline knows it. */
+export interface Origin extends Watcher {
+  readonly conn: ConnId;
+  readonly session: SessionId;
+  /** The ids this connection has proved, ip included. */
+  readonly ids: readonly Id[];
+  /** No reply is wanted any more. */
+  readonly closed: boolean;
+  /** A reply was written: for statistics and flow control. */
+  replied(xid: number, type: number, zxid: Zxid, latency: Millis): void;
+}
+
+export class Request {
+  /** Undefined for what the server submits itself: expiry, reaping. */
+  readonly origin: Origin | undefined;
+  readonly session: SessionId;
+  readonly xid: number;
+  readonly type: number;
+  readonly receivedAt: Millis;
+  /** Given by prepare; a barrier (sync) carries the zxid it waits for. */
+  zxid: Zxid = ZXID_ZERO;
+  time: Millis = 0;
+  /** Undefined for a barrier, and for reads that wait. */
+  txn: Txn | undefined = undefined;
+  /** The sum the tree must have after this txn, as prepare predicted it, modulo 2^53; -1 when not predicted. */
+  digest = -1;
+  /** A copy of the body, where the request has to wait before it is decoded. */
+  body: Uint8Array | undefined = undefined;
+  /** Set when a read or a barrier waits for the write before it on the same connection. */
+  done = false;
+
+  constructor(origin: Origin | undefined, session: SessionId, xid: number, type: number, receivedAt: Millis) {
+    this.origin = origin;
+    this.session = session;
+    this.xid = xid;
+    this.type = type;
+    this.receivedAt = receivedAt;
+  }
+
+  /** A request of the server's own: no session, no connection, xid 0 (reference, section 7.4). */
+  static internal(type: number, now: Millis, session: SessionId = SESSION_NONE): Request {
+    return new Request(undefined, session, 0, type, now);
+  }
+}

@@ -1,0 +1,26 @@
+/** What the stages of one server share. Each part is owned by its own file; this only names them together. */
+import type { ServerConfig } from "../config.ts";
+import type { AuthProviders } from "../auth/providers.ts";
+import type { SessionTracker } from "../session/tracker.ts";
+import type { DataTree } from "../tree/data-tree.ts";
+import type { WatchTable } from "../watch/watch-table.ts";
+import type { ServerStats } from "./stats.ts";
+
+export interface ServerState {
+  readonly config: ServerConfig;
+  readonly tree: DataTree;
+  readonly sessions: SessionTracker;
+  readonly watches: WatchTable;
+  readonly auth: AuthProviders;
+  readonly stats: ServerStats;
+  readonly mutants: Mutants;
+}
+
+/**
+ * Bugs that can be put back, by name, so that tests know the checks can fail. Only a test constructs a server with any:
+ * nothing that `serve` reads leads here.
+ */
+export const MUTANT_NAMES = ["ack-before-sync", "skip-directory-sync", "misreplay-multi"] as const;
+export type MutantName = (typeof MUTANT_NAMES)[number];
+export type Mutants = ReadonlySet<MutantName>;
+export const NO_MUTANTS: Mutants = new Set<MutantName>();
