@@ -165,19 +165,20 @@ export class TxnApplier {
     const { path, data } = txn;
     // Registered before the path is looked up: a fuzzy snapshot may hold the node but not its ACL (8.6).
     const aclId = state.acls.internAcl(txn.acl);
-    const parent = state.findParent(path);
+    state.locate(path);
+    const parent = state.locatedParent;
+    const existing = state.located;
     if (parent === NO_NODE) {
       state.acls.releaseAcl(aclId);
       return Code.NONODE;
     }
-    const existing = state.find(path);
     this.#raiseParent(parent, txn.parentCVersion, header.zxid);
     if (existing !== NO_NODE) {
       if (existing === ROOT) state.acls.releaseAcl(aclId);
       else this.#replaceAcl(existing, aclId);
       return Code.NODEEXISTS;
     }
-    const n = state.insert(path, parent, data, aclId, ownerHigh(owner), ownerLow(owner), txn.digestPrefix);
+    const n = state.insert(parent, data, aclId, ownerHigh(owner), ownerLow(owner), txn.digestPrefix);
     nodes.setDouble(n, CZXID, header.zxid);
     nodes.setDouble(n, MZXID, header.zxid);
     nodes.setDouble(n, PZXID, header.zxid);
@@ -203,9 +204,10 @@ export class TxnApplier {
 
   #delete(path: string, zxid: Zxid, listener: TreeListener): number {
     const state = this.#state;
-    const parent = state.findParent(path);
+    state.locate(path);
+    const parent = state.locatedParent;
+    const n = state.located;
     if (parent === NO_NODE) return Code.NONODE;
-    const n = state.find(path);
     if (n === ROOT) return Code.BADARGUMENTS;
     if (n !== NO_NODE) this.#removeSubtree(n, path, parent, zxid, listener);
     // The parent learns of the delete even when the child is already gone.

@@ -311,9 +311,9 @@ export class DataTree implements CursorSource {
     const state = this.#state;
     let n: NodeRef = ROOT;
     if (path !== "") {
-      const parent = state.findParent(path);
-      if (parent === NO_NODE || state.find(path) !== NO_NODE) return false;
-      n = state.insert(path, parent, data, aclId, high, ownerLow(stat.ephemeralOwner), undefined);
+      state.locate(path);
+      if (state.locatedParent === NO_NODE || state.located !== NO_NODE) return false;
+      n = state.insert(state.locatedParent, data, aclId, high, ownerLow(stat.ephemeralOwner), undefined);
     } else {
       state.setData(ROOT, data, undefined);
       state.nodes.setInt(ROOT, At.ACL_ID, aclId);
@@ -365,23 +365,24 @@ export class DataTree implements CursorSource {
     state.nodes.setInt(ROOT, At.ACL_ID, OPEN_ACL_ID);
     state.setData(ROOT, NO_DATA, undefined);
     state.refreshDigest(ROOT);
-    const zookeeper = state.insert(ZOOKEEPER_PATH, ROOT, NO_DATA, OPEN_ACL_ID, 0, 0, undefined);
-    state.refreshDigest(zookeeper);
-    state.insert(QUOTA_PATH, zookeeper, NO_DATA, OPEN_ACL_ID, 0, 0, undefined);
+    this.#reservedCreate(ZOOKEEPER_PATH, OPEN_ACL_ID);
+    this.#reservedCreate(QUOTA_PATH, OPEN_ACL_ID);
     this.#configCreate();
   }
 
   #configCreate(): NodeRef {
-    const state = this.#state;
-    let zookeeper = this.find(ZOOKEEPER_PATH);
-    if (zookeeper === NO_NODE) {
-      zookeeper = state.insert(ZOOKEEPER_PATH, ROOT, NO_DATA, OPEN_ACL_ID, 0, 0, undefined);
-      state.refreshDigest(zookeeper);
-    }
-    const aclId = state.acls.internAcl(READ_ACL_UNSAFE);
-    const config = state.insert(CONFIG_PATH, zookeeper, NO_DATA, aclId, 0, 0, undefined);
-    state.nodes.setInt(config, At.AVERSION, -1);
+    if (this.find(ZOOKEEPER_PATH) === NO_NODE) this.#reservedCreate(ZOOKEEPER_PATH, OPEN_ACL_ID);
+    const config = this.#reservedCreate(CONFIG_PATH, this.#state.acls.internAcl(READ_ACL_UNSAFE));
+    this.#state.nodes.setInt(config, At.AVERSION, -1);
     return config;
+  }
+
+  #reservedCreate(path: string, aclId: number): NodeRef {
+    const state = this.#state;
+    state.locate(path);
+    const n = state.insert(state.locatedParent, NO_DATA, aclId, 0, 0, undefined);
+    state.refreshDigest(n);
+    return n;
   }
 
   #replaceData(n: NodeRef, data: Uint8Array): void {

@@ -14,7 +14,7 @@ const GRANULE_SHIFT = 3;
 const OFFSET_BITS = 13;
 const OFFSET_MASK = (1 << OFFSET_BITS) - 1;
 const PAGE_BYTES_MAX = 1 << (OFFSET_BITS + GRANULE_SHIFT);
-const PAGE_BYTES_MIN = 256;
+const PAGE_BYTES_MIN = 64;
 /** 2^19 pages of 64 KiB: 32 GiB. */
 const PAGES_MAX = 1 << 19;
 const BLOCK_BYTES_MAX = 16384;

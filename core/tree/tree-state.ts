@@ -82,6 +82,9 @@ export class TreeState {
   readonly owners: OwnerLists;
   /** Path bytes plus data bytes of all nodes. */
   contentBytes = 0;
+  located: NodeRef = NO_NODE;
+  locatedParent: NodeRef = NO_NODE;
+  #length = 0;
 
   constructor(options: TreeOptions) {
     this.options = options;
@@ -96,21 +99,27 @@ export class TreeState {
     return this.index.find(scratch, encodePath(path));
   }
 
-  /** The parent by the last slash, whether or not the node exists; NO_NODE if it is missing or there is no slash. */
-  findParent(path: string): NodeRef {
+  /**
+   * Looks up a path and its parent by the last slash, into {@link TreeState.located} and
+   * {@link TreeState.locatedParent}, and holds the path for {@link TreeState.insert}. The parent is NO_NODE if it is
+   * missing or there is no slash.
+   */
+  locate(path: string): void {
     const slash = path.lastIndexOf("/");
-    if (slash < 0) return NO_NODE;
-    if (slash === 0 || (slash === 1 && path.charCodeAt(0) === SLASH)) return ROOT;
     const length = encodePath(path);
-    return this.index.find(scratch, lastSlash(scratch, length));
+    this.#length = length;
+    this.located = path.length <= 1 ? this.find(path) : this.index.find(scratch, length);
+    if (slash < 0) this.locatedParent = NO_NODE;
+    else if (slash === 0 || (slash === 1 && path.charCodeAt(0) === SLASH)) this.locatedParent = ROOT;
+    else this.locatedParent = this.index.find(scratch, lastSlash(scratch, length));
   }
 
   /**
-   * Adds a leaf with zero stat fields in front of its siblings. The path must not exist. The caller sets the stat and
-   * then calls {@link TreeState.refreshDigest}; `digestPrefix` saves summing the payload.
+   * Adds a leaf in front of its siblings, with zero stat fields, under the path given to {@link TreeState.locate} just
+   * before, which found nothing there. The caller sets the stat and then calls {@link TreeState.refreshDigest};
+   * `digestPrefix` saves summing the payload.
    */
   insert(
-    path: string,
     parent: NodeRef,
     data: Uint8Array | null,
     aclId: number,
@@ -119,7 +128,7 @@ export class TreeState {
     digestPrefix: number | undefined,
   ): NodeRef {
     const nodes = this.nodes;
-    const length = encodePath(path);
+    const length = this.#length;
     const n = nodes.allocate();
     nodes.setInt(n, PATH_BLOCK, this.slab.store(scratch, 0, length));
     nodes.setInt(n, PATH_LENGTH, length);
