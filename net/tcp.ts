@@ -20,10 +20,15 @@ export interface Listener {
   /** Connections that wait to be accepted; -1 is the system's choice. */
   readonly backlog?: number | undefined;
   readonly keepAlive?: boolean | undefined;
-  /** Makes the server for TLS connections; `plainToo` decides by a connection's first byte. */
-  readonly tls?: { readonly createServer: () => TlsServer; readonly plainToo: boolean } | undefined;
-  /** The name of a peer for the actor, when it showed a certificate. */
-  readonly subjectOf?: ((socket: TLSSocket) => string | undefined) | undefined;
+  readonly tls?: TlsListener | undefined;
+}
+
+export interface TlsListener {
+  readonly createServer: () => TlsServer;
+  /** A connection's first byte decides whether it speaks TLS. */
+  readonly plainToo: boolean;
+  /** What the peer's certificate calls it, if it showed one; undefined refuses the peer. */
+  readonly identify: (socket: TLSSocket) => { readonly subject: string | undefined } | undefined;
 }
 
 export interface TcpEvents extends LinkEvents {
@@ -72,8 +77,9 @@ export class Tcp {
     const server = net.createServer(options);
     const tlsServer = listener.tls?.createServer();
     tlsServer?.on("secureConnection", (socket) => {
-      const subject = listener.subjectOf?.(socket);
-      this.#acceptStream(socket, listener.port, subject);
+      const peer = listener.tls!.identify(socket);
+      if (peer === undefined) return void socket.destroy();
+      this.#acceptStream(socket, listener.port, peer.subject);
     });
     tlsServer?.on("tlsClientError", (error, socket) => {
       this.#events.log("debug", "TLS handshake failed", { from: socket.remoteAddress, error: error.message });
