@@ -207,6 +207,8 @@ export class Side implements Subject {
     if (peer === undefined) return;
     if (power || this.#network.blocked(this.host, peer.host)) {
       peer.peer = undefined;
+      // What was under way is not acknowledged any more.
+      peer.pump();
       return;
     }
     // A kernel that closes for a dead process sends what it was handed and then FIN, or RST if input was left unread.
@@ -217,9 +219,12 @@ export class Side implements Subject {
 
   /** One side's kernel forgets the connection and tells its actor; the other side learns when it next sends, if at all. */
   sever(): void {
-    if (this.peer !== undefined) this.peer.peer = undefined;
+    const { peer } = this;
     this.peer = undefined;
     this.#schedule(Kind.reset);
+    if (peer === undefined) return;
+    peer.peer = undefined;
+    peer.pump();
   }
 
   /** Both sides learn, each after its own latency. */
@@ -358,7 +363,7 @@ export class Side implements Subject {
   /** To a kernel that has forgotten this connection: it answers RST, or is not there to answer. */
   #sendToGhost(): void {
     this.#noteBacklog();
-    if (this.#out.handed === this.#out.tail || this.#retransmitting || !this.open) return;
+    if (this.#out.arrived === this.#out.tail || this.#retransmitting || !this.open) return;
     this.#retransmitting = true;
     this.#onRetransmit(0);
   }

@@ -1,0 +1,57 @@
+import { expect, test } from "vitest";
+import { Simulator, TripwireError } from "../../sim/index.ts";
+import { idle } from "../support/idle-actor.ts";
+
+function runOnce(handler: () => void): void {
+  const world = new Simulator({ seed: 1 });
+  world.addHost({ name: "server", boot: () => ({ ...idle, onStarted: handler }) }).start();
+  world.run();
+}
+
+test.each([
+  ["Date.now", () => Date.now()],
+  ["new Date()", () => new Date()],
+  ["Date()", () => Date()],
+  ["Math.random", () => Math.random()],
+  ["setTimeout", () => setTimeout(() => {}, 1)],
+  ["setInterval", () => setInterval(() => {}, 1)],
+  ["setImmediate", () => setImmediate(() => {})],
+  ["queueMicrotask", () => queueMicrotask(() => {})],
+  ["performance.now", () => performance.now()],
+] as [string, () => unknown][])("%s within a handler ends the run and is named", (name, culprit) => {
+  const run = (): void => runOnce(() => void culprit());
+  expect(run).toThrow(TripwireError);
+  expect(run).toThrow(`onStarted of server used ${name}:`);
+});
+
+test("a handler that swallows the error is found out all the same", () => {
+  const run = (): void =>
+    runOnce(() => {
+      try {
+        Math.random();
+      } catch {
+        // As a careless actor would.
+      }
+    });
+  expect(run).toThrow("onStarted of server used Math.random");
+});
+
+test("given instants may be computed with", () => {
+  let seen = "";
+  runOnce(() => void (seen = new Date(86_400_000).toISOString() + String(new Date(0) instanceof Date)));
+  expect(seen).toBe("1970-01-02T00:00:00.000Ztrue");
+});
+
+test("outside handlers, and after a run, everything is as it was", () => {
+  const before = [Date, Date.now, Math.random, setTimeout, queueMicrotask, performance.now];
+  const world = new Simulator({ seed: 1 });
+  const host = world.addHost({ name: "server", boot: () => idle });
+  host.start();
+  let between = 0;
+  world.at(1, () => void (between = Date.now() + performance.now() + Math.random()));
+  world.run();
+  expect(between).toBeGreaterThan(0);
+  expect([Date, Date.now, Math.random, setTimeout, queueMicrotask, performance.now]).toEqual(before);
+  expect(() => runOnce(() => void Math.random())).toThrow();
+  expect([Date, Date.now, Math.random, setTimeout, queueMicrotask, performance.now]).toEqual(before);
+});
