@@ -72,7 +72,7 @@ function stopOnSignals(server: RunningServer, logger: Logger): void {
 function greet(config: ServeConfig, server: RunningServer, logger: Logger): void {
   const { clientPort, secureClientPort } = server;
   const dataDir = path.relative("", config.dataDir) || ".";
-  logger.log("info", "serving", { clientPort, secureClientPort, dataDir, dataLogDir: config.dataLogDir });
+  logger.log("info", "listening", { clientPort, secureClientPort, dataDir, dataLogDir: config.dataLogDir });
   if (!process.stdout.isTTY || clientPort === undefined) return;
   const host = config.clientPortAddress ?? "127.0.0.1";
   const address = `${host.includes(":") ? `[${host}]` : host}:${clientPort}`;

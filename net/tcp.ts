@@ -208,7 +208,8 @@ export class Tcp {
     const link = this.#add(conn, false, () => socket);
     socket.on("data", (bytes: Buffer) => link.received(bytes));
     this.#events.accepted(conn, port, from, subject);
-    if (!link.wantsBytes) socket.pause();
+    if (link.wantsBytes) socket.resume();
+    else socket.pause();
   }
 
   #acceptEither(socket: Socket, port: Port, tlsServer: TlsServer): void {
