@@ -21,7 +21,8 @@ export class Comparer {
   /** The first difference that nothing explains. */
   compare(reference: readonly Seen[], subject: readonly Seen[]): Difference | undefined {
     for (const { entries } of subject) {
-      for (const entry of entries) if (entry.kind === "reply") this.#newestZxid = Math.max(this.#newestZxid, entry.zxid);
+      for (const entry of entries)
+        if (entry.kind === "reply") this.#newestZxid = Math.max(this.#newestZxid, entry.zxid);
     }
     for (let at = 0; at < Math.max(reference.length, subject.length); at++) {
       const a = reference[at];

@@ -1,11 +1,6 @@
 /** One run over two fresh servers: either new random steps, or recorded ones played again. */
 import { Prng } from "../../core/base/prng.ts";
-import {
-  type RunningServer,
-  type ServerKind,
-  type ServerOptions,
-  startServer,
-} from "../interop/support/servers.ts";
+import { type RunningServer, type ServerKind, type ServerOptions, startServer } from "../interop/support/servers.ts";
 import { removeDirectory, temporaryDirectory } from "../interop/support/processes.ts";
 import { Comparer, type Difference } from "./compare.ts";
 import { Generator, type Profile } from "./generate.ts";
@@ -111,7 +106,7 @@ async function play(
   let ops = 0;
   let difference: Difference | undefined;
   let seen: readonly Seen[] | undefined;
-  for (let flushed = false; difference === undefined; ) {
+  for (let flushed = false; difference === undefined;) {
     let step = next(steps, ops, seen);
     if (step === undefined) {
       if (flushed) break;

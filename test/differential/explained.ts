@@ -104,7 +104,10 @@ export const NOT_SENT: readonly { readonly what: string; readonly reason: string
     reason: "3.8 makes a node of another kind than its leader took into the digest; refused here",
   },
   { what: "a null path inside a multi", reason: "3.8 leaves its half-made pending changes behind" },
-  { what: "an unknown flag inside a multi", reason: "3.8 fails the sub-operation, later releases do not decode the multi" },
+  {
+    what: "an unknown flag inside a multi",
+    reason: "3.8 fails the sub-operation, later releases do not decode the multi",
+  },
   { what: "deleteContainer", reason: "3.8 reads the wrong bytes as its path; clients have no business sending it" },
   { what: "createSession as a request", reason: "3.8 answers it with a packet that no client can read" },
   { what: "IPv6 addresses in ip ACLs", reason: "refused by 3.8, understood since 3.9.4" },

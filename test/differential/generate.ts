@@ -240,7 +240,16 @@ export class Generator {
   #subOp(): Op {
     const prng = this.#prng;
     const path = this.#subPath();
-    switch (weighted(prng, [[5, 1] as const, [2, 15] as const, [1, 19] as const, [3, 2] as const, [3, 5] as const, [2, 13] as const])) {
+    switch (
+      weighted(prng, [
+        [5, 1] as const,
+        [2, 15] as const,
+        [1, 19] as const,
+        [3, 2] as const,
+        [3, 5] as const,
+        [2, 13] as const,
+      ])
+    ) {
       case 2:
         return { type: 2, path, version: this.#version() };
       case 5:
@@ -294,7 +303,8 @@ export class Generator {
   #broken(slot: number): Op {
     const prng = this.#prng;
     const code = pick(prng, [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 16, 17, 18, 19, 21, 22, 101, 103, 104, 105, 106]);
-    if (prng.chance(1, 10)) return { type: 101, back: 0, data: null, exist: [], child: [], persistent: [], recursive: [] };
+    if (prng.chance(1, 10))
+      return { type: 101, back: 0, data: null, exist: [], child: [], persistent: [], recursive: [] };
     if (prng.chance(1, 10)) return { type: 106, path: this.#watchPath(slot, true), mode: pick(prng, [2, -1, 7]) };
     return { type: "raw", code, body: pick(prng, BROKEN_BODIES) };
   }
@@ -306,7 +316,9 @@ export class Generator {
       `count=${pick(prng, [-1, 1, 3, 6])},bytes=${pick(prng, [-1, 10, 200])}` +
       `=;byteHardLimit=${pick(prng, [-1, -1, 150, 6000])};countHardLimit=${pick(prng, [-1, -1, 2, 5])}`;
     const create = (path: string, data: string): Op => ({ type: 1, path, data, acl: OPEN, flags: 0 });
-    switch (weighted(prng, [[4, "set"] as const, [3, "read"] as const, [2, "change"] as const, [1, "delete"] as const])) {
+    switch (
+      weighted(prng, [[4, "set"] as const, [3, "read"] as const, [2, "change"] as const, [1, "delete"] as const])
+    ) {
       case "set":
         return [
           create("/zookeeper/quota/a", ""),

@@ -136,7 +136,15 @@ export const DATA: readonly (readonly [number, Data])[] = [
 ];
 
 /** Bodies that do not decode, for any simple request: cut short, or with impossible lengths. */
-export const BROKEN_BODIES = ["", "0000", "00000002", "000000022f61", "fffffffe", "7fffffff2f61", "000000032f6100"] as const;
+export const BROKEN_BODIES = [
+  "",
+  "0000",
+  "00000002",
+  "000000022f61",
+  "fffffffe",
+  "7fffffff2f61",
+  "000000032f6100",
+] as const;
 
 export const UNKNOWN_OPCODES = [0, 10, 23, 99, 108, 200, -1, -2, 2_147_483_647] as const;
 

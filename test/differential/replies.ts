@@ -176,7 +176,12 @@ function dataText(data: Uint8Array | null): string {
 
 /** Order unspecified: a hash set in Apache's server. */
 function namesText(names: readonly (string | null)[] | null): string {
-  return names === null ? "null" : `[${[...names].map((name) => JSON.stringify(name)).sort(byCodeUnit).join(" ")}]`;
+  return names === null
+    ? "null"
+    : `[${[...names]
+        .map((name) => JSON.stringify(name))
+        .sort(byCodeUnit)
+        .join(" ")}]`;
 }
 
 /** In order, but for runs that an `auth` entry can have made out of an unordered set of the connection's ids. */

@@ -8,9 +8,13 @@ import type { Step } from "./side.ts";
 export type StillDiffers = (steps: readonly Step[]) => Promise<boolean>;
 
 /** Stops at `deadline` (as Date.now()) with the shortest so far. */
-export async function shrink(steps: readonly Step[], differs: StillDiffers, deadline: number): Promise<readonly Step[]> {
+export async function shrink(
+  steps: readonly Step[],
+  differs: StillDiffers,
+  deadline: number,
+): Promise<readonly Step[]> {
   let best = steps;
-  for (let size = Math.ceil(best.length / 2); size >= 1; ) {
+  for (let size = Math.ceil(best.length / 2); size >= 1;) {
     let removedAny = false;
     // From the end: what comes last is the difference itself, what matters stands near it.
     for (let end = best.length - 1; end > 0 && Date.now() < deadline; end -= size) {
@@ -32,7 +36,7 @@ async function shrinkOps(steps: readonly Step[], differs: StillDiffers, deadline
   let best = steps;
   for (let at = 0; at < best.length; at++) {
     let size = 8;
-    for (let op = 0; Date.now() < deadline; ) {
+    for (let op = 0; Date.now() < deadline;) {
       const step = best[at]!;
       if (step.kind !== "ops" || step.ops.length < 2) break;
       if (op >= step.ops.length) {

@@ -186,7 +186,9 @@ export class Side {
     if (slot.session !== session) slot.xid = 0;
     slot.session = session;
     slot.password = password;
-    return [note(`connected: ${name} version ${version} timeout ${timeout} password ${right} readOnly ${readOnly}${extra}`)];
+    return [
+      note(`connected: ${name} version ${version} timeout ${timeout} password ${right} readOnly ${readOnly}${extra}`),
+    ];
   }
 
   async #exists(slot: Slot, path: string | null, watch: boolean): Promise<Entry[]> {
@@ -229,7 +231,7 @@ export class Side {
     }
     wire.send(Buffer.concat(frames));
     const entries: Entry[] = [];
-    for (let answered = 0; answered < ops.length; ) {
+    for (let answered = 0; answered < ops.length;) {
       const next = await wire.next(REPLY_TIMEOUT);
       if (typeof next === "string") {
         entries.push(note(next));

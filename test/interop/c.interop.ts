@@ -11,7 +11,16 @@ const server = new ServerFixture();
 test("the C client works", async () => {
   const program = join(temporaryDirectory("c"), "client");
   const source = repositoryPath("test/interop/clients/client.c");
-  const built = await run("gcc", ["-std=gnu11", "-Wall", "-Wextra", "-o", program, source, "-lzookeeper_mt", "-lpthread"]);
+  const built = await run("gcc", [
+    "-std=gnu11",
+    "-Wall",
+    "-Wextra",
+    "-o",
+    program,
+    source,
+    "-lzookeeper_mt",
+    "-lpthread",
+  ]);
   expect(built.code, built.output).toBe(0);
   const { code, output } = await run(program, [server.address], { timeout: 120_000 });
   expect(output.match(/^ok .*/gm), output).toEqual(PARTS.map((part) => `ok ${part}`));

@@ -84,10 +84,18 @@ export async function startServer(kind: ServerKind, options: ServerOptions = {})
   const directory = options.directory ?? temporaryDirectory(kind);
   const dataDir = options.dataDir ?? join(directory, "data");
   mkdirSync(dataDir, { recursive: true });
-  const config: Record<string, string | number | boolean> = { ...DEFAULTS, ...options.config, dataDir, clientPort: port };
+  const config: Record<string, string | number | boolean> = {
+    ...DEFAULTS,
+    ...options.config,
+    dataDir,
+    clientPort: port,
+  };
   if (kind === "vivarium") Object.assign(config, options.properties);
   const configFile = join(directory, "zoo.cfg");
-  writeFileSync(configFile, lines(config, (key, value) => `${key}=${value}\n`));
+  writeFileSync(
+    configFile,
+    lines(config, (key, value) => `${key}=${value}\n`),
+  );
   const process_ = kind === "apache" ? apache(directory, configFile, options.properties ?? {}) : vivarium(configFile);
   const logFile = join(directory, "zookeeper.log");
   const log = (): string => process_.output + (existsSync(logFile) ? readFileSync(logFile, "utf8") : "");
@@ -118,7 +126,9 @@ function apache(
   properties: Readonly<Record<string, string | number | boolean>>,
 ): Process {
   writeFileSync(join(directory, "log4j.properties"), LOG4J);
-  const flags = lines(properties, (key, value) => `-D${key}=${value}\n`).split("\n").filter(Boolean);
+  const flags = lines(properties, (key, value) => `-D${key}=${value}\n`)
+    .split("\n")
+    .filter(Boolean);
   return new Process("java", [
     "-Xmx512m",
     "-XX:+UseSerialGC",
