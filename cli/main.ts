@@ -16,6 +16,7 @@ interface Subcommand {
 
 const SUBCOMMANDS: readonly Subcommand[] = [
   { name: "serve", summary: "run a server on this machine", load: () => import("./serve.ts") },
+  { name: "shell", summary: "look at and change nodes, as zkCli does", load: () => import("./shell.ts") },
 ];
 
 const program = new Command("vivarium")

@@ -19,6 +19,8 @@ export class ZooKeeperError extends Error {
    * expect to meet their own first try (NODEEXISTS, BADVERSION, NONODE, or a second sequential node).
    */
   readonly outcomeUnknown: boolean;
+  /** What exactly is wrong, where more is known than the code says. */
+  readonly detail: string | undefined;
 
   constructor(errno: number, path?: string, detail?: string, outcomeUnknown: boolean = false) {
     super(messageOf(errno, path, detail, outcomeUnknown));
@@ -27,6 +29,7 @@ export class ZooKeeperError extends Error {
     this.errno = errno;
     this.path = path;
     this.outcomeUnknown = outcomeUnknown;
+    this.detail = detail;
   }
 }
 
