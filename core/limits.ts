@@ -2,25 +2,25 @@
 import { invariant } from "./invariant.ts";
 
 /** Replies gathered for one connection before they are handed to the host. */
-export const REPLY_BATCH_BYTES = 64 * 1024;
+export const REPLY_BATCH_BYTES: number = 64 * 1024;
 /** Beyond this much unsent on a connection, its requests are no longer read until everything has gone out. */
-export const SEND_QUEUE_HIGH_BYTES = 1024 * 1024;
+export const SEND_QUEUE_HIGH_BYTES: number = 1024 * 1024;
 /** Beyond this much unsent (only notifications get here: requests stopped earlier) the connection is closed. */
-export const SEND_QUEUE_MAX_BYTES = 16 * 1024 * 1024;
+export const SEND_QUEUE_MAX_BYTES: number = 16 * 1024 * 1024;
 /** Bytes of requests that may wait, unparsed, on a connection that is held; then the host is asked to pause it. */
-export const HELD_INPUT_BYTES = 64 * 1024;
+export const HELD_INPUT_BYTES: number = 64 * 1024;
 /** Nodes written to a snapshot per event, so that no event takes longer than a few milliseconds. */
-export const SNAPSHOT_NODES_PER_EVENT = 1000;
+export const SNAPSHOT_NODES_PER_EVENT: number = 1000;
 /** The pause between two such slices: a snapshot takes at most a share of the processor. */
-export const SNAPSHOT_SLICE_PAUSE = 2;
+export const SNAPSHOT_SLICE_PAUSE: number = 2;
 /** How often a server whose disk was full looks whether there is room again. */
-export const DISK_RETRY_INTERVAL = 1000;
+export const DISK_RETRY_INTERVAL: number = 1000;
 /** What that look writes, and so the least room it wants to find. */
-export const DISK_PROBE_BYTES = 1024 * 1024;
+export const DISK_PROBE_BYTES: number = 1024 * 1024;
 /** Idle connections are closed in buckets of this width (Java: NIOServerCnxnFactory, cnxnExpiryQueue). */
-export const CONNECTION_EXPIRY_INTERVAL = 10_000;
+export const CONNECTION_EXPIRY_INTERVAL: number = 10_000;
 /** A four-letter word's reply is cut into sends of this size. */
-export const WORD_REPLY_BYTES = 64 * 1024;
+export const WORD_REPLY_BYTES: number = 64 * 1024;
 
 invariant(REPLY_BATCH_BYTES <= SEND_QUEUE_HIGH_BYTES, "one batch of replies fits under the high-water mark");
 invariant(SEND_QUEUE_HIGH_BYTES < SEND_QUEUE_MAX_BYTES, "a connection is held before it is closed");

@@ -13,7 +13,7 @@ export class ServerStats {
   responseSizeMax = -1;
   /** Requests in the pipeline: received, not yet answered. */
   inProcess = 0;
-  readonly counters = new Map<string, number>();
+  readonly counters: Map<string, number> = new Map();
 
   latency(value: Millis): void {
     if (this.latencyCount === 0 || value < this.latencyMin) this.latencyMin = value;

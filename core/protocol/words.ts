@@ -24,7 +24,7 @@ const CODES = {
   wchp: 0x77636870,
   wchs: 0x77636873,
   /** FF F4 FF FD, what telnet sends on interrupt: known so that it can be refused by this name, but it does nothing. */
-  "telnet close": 0xfff4fffd | 0,
+  "telnet close": -0x000b0003,
 } as const;
 
 export type Word = keyof typeof CODES;

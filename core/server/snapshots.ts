@@ -1,22 +1,24 @@
 /**
  * When snapshots are taken and old files go: at the start, whenever the log says so, a slice of nodes per event while
  * requests are served (Java: SyncRequestProcessor's snapshot thread, DatadirCleanupManager; reference, sections 8.4
- * and 8.7). One at a time: what comes due meanwhile is skipped.
+ * and 8.7). One at a time: what comes due meanwhile is skipped. A snapshot that finds no room is given up; the next one
+ * tries again.
  */
 import type { Context, DiskOp, DiskOutcome, Millis } from "../actor.ts";
 import { formatZxid } from "../base/zxid.ts";
 import { SNAPSHOT_NODES_PER_EVENT, SNAPSHOT_SLICE_PAUSE } from "../limits.ts";
 import type { ServerState } from "../pipeline/state.ts";
 import { Purge } from "../storage/purge.ts";
+import type { SnapshotProgress } from "../storage/snapshot-writer.ts";
 import { SnapshotWriter } from "../storage/snapshot-writer.ts";
 
 export class Snapshots {
   readonly #state: ServerState;
   #writer: SnapshotWriter | undefined;
   #sliceAt: Millis = Infinity;
+  #startedAt: Millis = 0;
   #purge: Purge | undefined;
   #purgeAt: Millis;
-  #startedAt: Millis = 0;
 
   constructor(state: ServerState, now: Millis) {
     this.#state = state;
@@ -37,21 +39,32 @@ export class Snapshots {
   }
 
   onDeadline(cx: Context): void {
-    if (cx.now >= this.#sliceAt) this.#writeSlice(cx);
-    if (cx.now >= this.#purgeAt && this.#purge === undefined) {
-      this.#purgeAt = Infinity;
-      this.#purge = new Purge(this.#state.config.snapRetainCount);
-      this.#purge.start(cx);
-    }
+    if (cx.now >= this.#sliceAt) this.#onProgress(cx, this.#writer!.step(cx, SNAPSHOT_NODES_PER_EVENT));
+    if (cx.now < this.#purgeAt) return;
+    this.#purgeAt = cx.now + this.#state.config.purgeInterval;
+    if (this.#purge !== undefined) return;
+    this.#purge = new Purge(this.#state.config.snapRetainCount);
+    this.#purge.start(cx);
   }
 
-  /** False when `op` is nobody's here. */
-  onDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): boolean {
-    return this.#onWriterDone(cx, op, outcome) || this.#onPurgeDone(cx, op, outcome);
+  onDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): void {
+    const progress = this.#writer?.onDiskDone(cx, op, outcome) ?? "not-mine";
+    if (progress !== "not-mine") return this.#onProgress(cx, progress);
+    const purged = this.#purge?.onDiskDone(cx, op, outcome);
+    if (purged === "finished" || purged === "failed") this.#purge = undefined;
   }
 
-  #writeSlice(cx: Context): void {
-    const progress = this.#writer!.step(cx, SNAPSHOT_NODES_PER_EVENT);
+  #onProgress(cx: Context, progress: SnapshotProgress): void {
     this.#sliceAt = progress === "more" ? cx.now + SNAPSHOT_SLICE_PAUSE : Infinity;
+    if (progress === "more" || progress === "waiting") return;
+    const { file, zxid, failure } = this.#writer!;
+    this.#writer = undefined;
+    if (progress === "finished") {
+      this.#state.stats.count("snap_count");
+      const milliseconds = cx.now - this.#startedAt;
+      return cx.facts.log("info", "took a snapshot", { file, zxid: formatZxid(zxid), milliseconds });
+    }
+    this.#state.stats.count("snapshot_error_count");
+    cx.facts.log("error", "could not write a snapshot; the older ones and the log are as they were", { file, failure });
   }
 }

@@ -32,14 +32,14 @@ export type TxnLogConfig = Pick<
  */
 export type LogProgress = "not-mine" | "waiting" | "durable" | "full" | "io" | "abandoned";
 
+/** Bugs that tests put back (pipeline/state.ts). */
+const NO_MUTANTS: ReadonlySet<string> = new Set();
 /** Room that must be left before the padding is extended (Java: FilePadding). */
 const PADDING_MARGIN = 4096;
 /** With forceSync=no nobody waits for the disk, but its errors should still be seen: it is synced this often. */
 const UNFORCED_SYNC_BYTES = 16 * 1024 * 1024;
 /** An entry larger than this does not keep the scratch frame enlarged. */
 const FRAME_KEPT_BYTES = 256 * 1024;
-
-const NO_MUTANTS: ReadonlySet<string> = new Set();
 
 type Activity = "idle" | "committing" | "cutting" | "settling-cut";
 
