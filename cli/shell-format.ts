@@ -204,12 +204,16 @@ const CODE_MESSAGES: Readonly<Partial<Record<CodeName, string>>> = {
 export function formatError(error: ZooKeeperError): string {
   const code = error.code as CodeName;
   // Found here, before anything was sent.
-  if (code === "BADARGUMENTS" && error.detail !== undefined) return `${error.detail}: ${error.path ?? ""}`;
+  if (code === "BADARGUMENTS" && error.detail !== undefined) {
+    return error.path === undefined ? error.detail : `${error.detail}: ${error.path}`;
+  }
   const own = CLI_MESSAGES[code];
   if (own !== undefined) return `${own}${error.path ?? "null"}`;
   const whole = RECONFIG_MESSAGES[code];
   if (whole !== undefined) return whole;
-  return `KeeperErrorCode = ${CODE_MESSAGES[code] ?? code}${error.path === undefined ? "" : ` for ${error.path}`}`;
+  const where = error.path === undefined ? "" : ` for ${error.path}`;
+  const why = code === "CONNECTIONLOSS" && error.detail !== undefined ? ` (${error.detail})` : "";
+  return `KeeperErrorCode = ${CODE_MESSAGES[code] ?? code}${where}${why}`;
 }
 
 export function errorJson(error: ZooKeeperError): Record<string, unknown> {
