@@ -13,6 +13,7 @@ import type { Txn, TxnHeader } from "../protocol/txns.ts";
 import { ACL_ID_MAX, OPEN_ACL_ID } from "./acl-cache.ts";
 import { type ApplyResult, type TreeListener, TxnApplier } from "./apply-txn.ts";
 import type { AdHash } from "./digest.ts";
+import { DigestLog } from "./digest-log.ts";
 import * as At from "./node-table.ts";
 import { NO_NODE, type NodeRef, ROOT } from "./node-table.ts";
 import { isKnownOwner, OwnerKind, ownerHigh, ownerLow, ownerOf, ttlOf } from "./owner.ts";
@@ -45,6 +46,7 @@ const NO_DATA = new Uint8Array(0);
 export class DataTree implements CursorSource {
   /** The newest transaction whose effects are all in the tree. */
   lastProcessedZxid: Zxid = ZXID_ZERO;
+  readonly digestLog: DigestLog = new DigestLog();
   readonly #state: TreeState;
   readonly #quotas: Quotas;
   readonly #applier: TxnApplier;
@@ -58,7 +60,7 @@ export class DataTree implements CursorSource {
       dataOf: (n) => read.dataOf(state, n),
       replaceData: (n, data) => this.#replaceData(n, data),
       usageOf: (n) => read.usageOf(state, n),
-      quotaPaths: () => this.#pathsBelow(QUOTA_PATH),
+      quotaPaths: () => read.pathsBelow(state, state.find(QUOTA_PATH)),
     });
     this.#applier = new TxnApplier(state, this.#quotas);
     this.#reservedNodesCreate();
@@ -267,6 +269,7 @@ export class DataTree implements CursorSource {
   apply(header: TxnHeader, txn: Txn, listener: TreeListener): ApplyResult {
     const result = this.#applier.apply(header, txn, listener);
     if (header.zxid > this.lastProcessedZxid) this.lastProcessedZxid = header.zxid;
+    if (this.#state.options.digest) this.digestLog.record(header.zxid, this.#state.digest);
     return result;
   }
 
@@ -388,12 +391,5 @@ export class DataTree implements CursorSource {
   #replaceData(n: NodeRef, data: Uint8Array): void {
     this.#state.setData(n, data, undefined);
     this.#state.refreshDigest(n);
-  }
-
-  #pathsBelow(path: string): string[] {
-    const paths: string[] = [];
-    const top = this.find(path);
-    for (let n = top; n !== NO_NODE; n = read.nextBelow(this.#state, n, top)) paths.push(this.path(n));
-    return paths;
   }
 }

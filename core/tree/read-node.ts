@@ -162,6 +162,13 @@ export function usageOf(state: TreeState, top: NodeRef): { count: number; bytes:
   return { count, bytes };
 }
 
+/** The paths of a subtree, its top included; none for NO_NODE. */
+export function pathsBelow(state: TreeState, top: NodeRef): string[] {
+  const paths: string[] = [];
+  for (let n = top; n !== NO_NODE; n = nextBelow(state, n, top)) paths.push(pathOf(state, n));
+  return paths;
+}
+
 /** The node after `n` in preorder within the subtree of `top`. */
 export function nextBelow(state: TreeState, n: NodeRef, top: NodeRef): NodeRef {
   const nodes = state.nodes;

@@ -5,7 +5,7 @@
  * Leaves the rules of transactions to apply-txn.ts and reading to data-tree.ts.
  */
 import { crc32 } from "../base/checksums.ts";
-import { encodeUtf8Into } from "../jute/utf8.ts";
+import { encodeUtf8, encodeUtf8Into } from "../jute/utf8.ts";
 import { AclCache } from "./acl-cache.ts";
 import { AdHash, digestOfParts } from "./digest.ts";
 import {
@@ -40,6 +40,7 @@ import {
 import type { OwnerOptions } from "./owner.ts";
 import { OwnerLists } from "./owner-lists.ts";
 import { PathIndex } from "./path-index.ts";
+import { ZOOKEEPER_PATH } from "./paths.ts";
 import { CursorRegistry } from "./preorder-cursor.ts";
 import { type BlockRef, Slab } from "./slab.ts";
 
@@ -53,7 +54,7 @@ const SLASH = 0x2f;
 const FLAG_ZOOKEEPER = 1;
 /** The node is below /zookeeper and does not count in the digest. */
 const FLAG_BELOW_ZOOKEEPER = 2;
-const ZOOKEEPER_BYTES = [..."/zookeeper"].map((unit) => unit.charCodeAt(0));
+const ZOOKEEPER_BYTES = encodeUtf8(ZOOKEEPER_PATH);
 
 /** Pure scratch: the UTF-8 of the path in hand. Nothing in it outlives a call from outside. */
 let scratch = new Uint8Array(512);

@@ -219,6 +219,18 @@ test("a replayed create gives a node the ACL its fuzzy snapshot lacked", () => {
   expect(tree.aclId(tree.find("/a"))).toBe(10);
 });
 
+test("the digest log keeps every 128th zxid, and at most 1024 of them", () => {
+  const { tree, apply } = freshTree();
+  for (let i = 1; i <= 1030; i++) {
+    apply({ type: OpCode.setData, path: "/", data: null, version: i }, i * 128 - 1);
+    apply({ type: OpCode.setData, path: "/", data: null, version: i }, i * 128);
+  }
+  const { entries } = tree.digestLog;
+  expect([entries.length, entries[0]!.zxid, entries[1023]!.zxid]).toEqual([1024, 7 * 128, 1030 * 128]);
+  expect(entries[1023]!.digest.equals(tree.treeDigest)).toBe(true);
+  expect(entries[1022]!.digest.equals(tree.treeDigest)).toBe(false);
+});
+
 test("with digests off nothing is summed", () => {
   const tree = new DataTree({ ...TREE_OPTIONS, digest: false });
   expect(tree.treeDigest.toBigInt()).toBe(0n);
