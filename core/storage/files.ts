@@ -96,10 +96,10 @@ export function logsIn(entries: readonly FileEntry[]): LogFile[] {
   return found.sort((a, b) => a.zxid - b.zxid);
 }
 
-/** Of logs in ascending order, those that may hold txns from `zxid` on: it is in the newest one starting at or before it. */
+/** Of logs in ascending order, those that may hold txns from `zxid` on: the newest that starts before it, and later ones. */
 export function logsFrom(logs: readonly LogFile[], zxid: Zxid): LogFile[] {
   let first = 0;
-  for (let i = 0; i < logs.length; i++) if (logs[i]!.zxid <= zxid) first = i;
+  for (let i = 0; i < logs.length; i++) if (logs[i]!.zxid < zxid) first = i;
   return logs.slice(first);
 }
 

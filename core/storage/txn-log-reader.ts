@@ -218,6 +218,6 @@ function intAt(bytes: Uint8Array, at: number): number {
 }
 
 /** Of a serialised txn: after clientId (long) and cxid (int). */
-function zxidIn(payload: Uint8Array, start: number): Zxid {
+export function zxidIn(payload: Uint8Array, start: number): Zxid {
   return (intAt(payload, start + 12) * 0x1_0000_0000 + (intAt(payload, start + 16) >>> 0)) as Zxid;
 }
