@@ -3,6 +3,7 @@
  * the fault schedule's protocol points.
  */
 import type { Facts, Millis } from "../core/actor.ts";
+import type { DiskRequest } from "./disk.ts";
 
 export type FactName = "logged" | "durable" | "applied" | "sessionOpened" | "sessionClosed" | "recovered";
 
@@ -11,6 +12,8 @@ export interface FactListener {
   /** `a` and `b` are the fact's arguments in order; 0 where there is none. */
   fact(host: string, name: FactName, a: number | bigint, b: number): void;
   log?(host: string, level: string, message: string, fields: Readonly<Record<string, unknown>> | undefined): void;
+  /** An operation has taken effect on a host's disk; the actor does not know yet. */
+  did?(host: string, request: DiskRequest): void;
 }
 
 export class HostFacts implements Facts {

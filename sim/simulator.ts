@@ -254,6 +254,7 @@ export class Simulator implements Subject {
   }
 
   #passed(host: SimHost, event: Traced, request: DiskRequest | undefined): void {
+    if (request !== undefined) for (const listener of this.#listeners) listener.did?.(host.name, request);
     const triggers = this.#triggers.get(host.name);
     if (triggers !== undefined) {
       for (const trigger of triggers) {

@@ -1,0 +1,174 @@
+/**
+ * The storage campaign: a server that is crashed at any moment, recovery included, on a disk that keeps what it must
+ * and loses what it may, under clients that write all the time. After every recovery the tree and the sessions must be
+ * what the log's transactions make of them, up to a point that covers everything a client was told. One run is one
+ * seed.
+ */
+import type { MutantName } from "../../core/pipeline/state.ts";
+import { StandaloneServer } from "../../core/server/standalone.ts";
+import type { Exit, SimHost } from "../host.ts";
+import { address, Simulator } from "../simulator.ts";
+import type { Trace } from "../trace.ts";
+import type { CrashPlan } from "./crash-plan.ts";
+import { drawCrashPlan, SERVER } from "./crash-plan.ts";
+import { LogWatch } from "./log-watch.ts";
+import { WriteClient } from "./write-client.ts";
+
+export interface CrashOptions {
+  readonly mutants?: ReadonlySet<MutantName>;
+  /** Instead of the plan that the seed gives: for shrinking, and for telling a story. */
+  readonly plan?: CrashPlan;
+  /** Gets the trace before anything happens. */
+  readonly attach?: (trace: Trace) => void;
+}
+
+export interface CrashReport {
+  readonly seed: number;
+  /** Over every event of the run. */
+  readonly hash: number;
+  readonly violation: string | undefined;
+  readonly events: number;
+  /** Milliseconds of virtual time. */
+  readonly lasted: number;
+  readonly runs: number;
+  readonly recoveries: number;
+  readonly acknowledgements: number;
+  readonly zxids: number;
+  /** Transactions that reached the disk and were lost, rightly, and transactions kept although nobody was promised. */
+  readonly lost: number;
+  readonly kept: number;
+}
+
+/** After the last crash the clients must get this many answers each, and the server its time to settle. */
+const FINAL_ANSWERS = 5;
+const FINAL_PATIENCE = 10_000;
+const EVENTS_MAX = 400_000;
+
+export function runCrashRecovery(seed: number, options: CrashOptions = {}): CrashReport {
+  const run = new CrashRun(seed, options);
+  run.live();
+  return run.report();
+}
+
+class CrashRun {
+  readonly #seed: number;
+  readonly #world: Simulator;
+  readonly #watch: LogWatch = new LogWatch(SERVER);
+  readonly #server: SimHost;
+  readonly #clients: WriteClient[] = [];
+  readonly #crashes: number;
+  #crashed = 0;
+  #judgedRun = 0;
+  #stopped = false;
+
+  constructor(seed: number, options: CrashOptions) {
+    const plan = options.plan ?? drawCrashPlan(seed);
+    const { config, mutants } = { config: plan.config, mutants: options.mutants };
+    this.#seed = seed;
+    this.#crashes = plan.faults.filter(({ fault }) => fault.kind === "crash").length;
+    this.#world = new Simulator({
+      seed,
+      network: plan.network,
+      faults: plan.faults,
+      listeners: [this.#watch],
+      onExit: (host, exit) => this.#onExit(host, exit),
+    });
+    options.attach?.(this.#world.trace);
+    const to = address("server:2181");
+    this.#server = this.#world.addHost({
+      name: SERVER,
+      listens: [{ address: to, port: "client" }],
+      boot: (bootSeed) => new StandaloneServer(config, bootSeed, mutants === undefined ? {} : { mutants }),
+      clock: plan.clock,
+      disk: plan.disk,
+      oneVolume: plan.oneVolume,
+    });
+    plan.clients.forEach((client, index) => {
+      const name = `client${index + 1}`;
+      const actor = new WriteClient({
+        ...client,
+        to,
+        prng: this.#world.fork(name),
+        extendedTypes: config.extendedTypesEnabled,
+        nodes: index === 0 ? plan.nodes : 0,
+        told: (reply) => this.#watch.acknowledge(reply),
+        blame: (what) => this.#blame(`${name}: ${what}`),
+      });
+      this.#clients.push(actor);
+      this.#world.addHost({ name, boot: () => actor }).start();
+    });
+    this.#server.start();
+  }
+
+  live(): void {
+    // Until all crashes have happened; then until every client has been served again; then an orderly end.
+    this.#runUntil(() => this.#crashed === this.#crashes, "the crashes never came");
+    const before = this.#clients.map((client) => client.answered);
+    const served = (): boolean =>
+      this.#server.running && this.#clients.every((client, i) => client.answered >= before[i]! + FINAL_ANSWERS);
+    this.#runUntil(served, "the clients were not served any more");
+    if (this.#watch.violation !== undefined) return;
+    this.#server.requestStop();
+    this.#runUntil(() => this.#stopped, "the server did not stop when asked to");
+    if (this.#watch.violation !== undefined) return;
+    this.#server.start();
+    this.#runUntil(() => this.#judgedRun === this.#server.runs, "the server did not start again");
+  }
+
+  report(): CrashReport {
+    const { violation, recoveries, acknowledgements, logged, lost, kept } = this.#watch;
+    return {
+      seed: this.#seed,
+      hash: this.#world.hash,
+      violation,
+      events: this.#world.events,
+      lasted: Math.floor(this.#world.now / 1000),
+      runs: this.#server.runs,
+      recoveries,
+      acknowledgements,
+      zxids: logged,
+      lost,
+      kept,
+    };
+  }
+
+  #runUntil(condition: () => boolean, otherwise: string): void {
+    const until = Math.floor(this.#world.now / 1000) + FINAL_PATIENCE;
+    const end = this.#world.run({
+      until,
+      events: EVENTS_MAX,
+      when: () => {
+        this.#judge();
+        return this.#watch.violation !== undefined || condition();
+      },
+    });
+    if (end !== "when") this.#blame(`${otherwise} (${end})`);
+  }
+
+  #judge(): void {
+    const { runs, actor } = this.#server;
+    if (this.#judgedRun === runs || actor === undefined) return;
+    const { state } = actor as StandaloneServer;
+    if (state === undefined) return;
+    this.#judgedRun = runs;
+    this.#watch.judge(state);
+  }
+
+  #onExit(host: SimHost, exit: Exit): void {
+    if (host !== this.#server) return this.#blame(`a client ended: ${describeExit(exit)}`);
+    this.#watch.ended();
+    if (exit.kind === "crashed") this.#crashed++;
+    else if (exit.kind === "halted" && exit.code === 0) this.#stopped = true;
+    else this.#blame(`the server ended: ${describeExit(exit)}`);
+  }
+
+  #blame(what: string): void {
+    this.#watch.violation ??= what;
+  }
+}
+
+function describeExit(exit: Exit): string {
+  if (exit.kind === "halted") return `halted with ${exit.code}, ${exit.reason}`;
+  if (exit.kind === "crashed") return "crashed";
+  return exit.error instanceof Error ? `${exit.error.name}: ${exit.error.message}` : String(exit.error);
+}
