@@ -200,6 +200,8 @@ export class Client implements Actor {
   }
 
   onStarted(cx: Context): void {
+    // A host may run calls before it starts the actor, and one may have been `close`.
+    if (this.#role.kind === "ended") return;
     this.#giveUpAt = cx.now + this.#config.connectTimeout;
     this.#dial(cx);
   }
