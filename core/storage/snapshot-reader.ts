@@ -8,6 +8,7 @@ import { adler32 } from "../base/checksums.ts";
 import type { SessionId } from "../base/ids.ts";
 import { ZXID_ZERO } from "../base/zxid.ts";
 import type { Zxid } from "../base/zxid.ts";
+import { invariant } from "../invariant.ts";
 import { Reader } from "../jute/reader.ts";
 import { decodeUtf8 } from "../jute/utf8.ts";
 import type { Acl } from "../protocol/data.ts";
@@ -28,6 +29,8 @@ export interface SnapshotDigest extends TxnDigest {
 
 /** What follows the nodes is short; bytes beyond this are not looked at. */
 const TAIL_BYTES_MAX = 4096;
+/** How much of a piece is joined to what the one before left over. */
+const SEAM_BYTES = 4096;
 const SESSION_BYTES = 12;
 const SLASH = 0x2f;
 const TWO_32 = 0x1_0000_0000;
@@ -102,7 +105,22 @@ export class SnapshotReader {
       if (this.#rest.length < TAIL_BYTES_MAX) this.#rest = joined(this.#rest, plain.slice(0, TAIL_BYTES_MAX));
       return true;
     }
-    const bytes = joined(this.#rest, plain);
+    const held = this.#rest.length;
+    let from = 0;
+    if (held > 0) {
+      // Only about as much is joined as the record across the seam needs: joining whole pieces would copy everything.
+      let consumed = this.#parse(joined(this.#rest, plain.subarray(0, SEAM_BYTES)));
+      if (consumed === 0 && plain.length > SEAM_BYTES) consumed = this.#parse(joined(this.#rest, plain));
+      if (consumed < 0) return false;
+      if (consumed === 0) {
+        this.#rest = joined(this.#rest, plain);
+        return true;
+      }
+      invariant(consumed >= held, "what is held back is one incomplete record");
+      this.#base += consumed;
+      from = consumed - held;
+    }
+    const bytes = from === 0 ? plain : plain.subarray(from);
     const consumed = this.#parse(bytes);
     if (consumed < 0) return false;
     this.#base += consumed;
