@@ -60,9 +60,9 @@ export class RawClient {
     return this.#wire.closed;
   }
 
-  /** The answer, or undefined if the connection ended first. */
+  /** The answer, or undefined if the connection ended first. Pings are its own affair: `op` is none. */
   send(op: Op): Promise<Answer | undefined> {
-    const xid = op.type === 11 ? XID_PING : ++this.#xid;
+    const xid = ++this.#xid;
     const answer = new Promise<Answer | undefined>((resolve) => {
       if (this.#wire.closed) resolve(undefined);
       else this.#waiting.push(resolve);
