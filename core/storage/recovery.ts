@@ -196,7 +196,7 @@ export class Recovery {
         this.#loadedFrom = file;
         loading.tree.lastProcessedZxid = zxid;
         const { digest, sessions, isOldOrCut } = loading.reader;
-        if (isOldOrCut) cx.facts.log("info", "the snapshot lacks sections that newer servers write", { file });
+        if (isOldOrCut) cx.facts.log("debug", "the snapshot lacks sections that newer servers write", { file });
         return this.#startReplay(cx, loading.tree, sessions, zxid, digest);
       }
     }
@@ -241,7 +241,19 @@ export class Recovery {
       cx.facts.log("warn", "removing a transaction log without a complete entry", { file: this.#display(file) });
       this.#ops.set(cx.remove(file), undefined);
     }
-    if (this.#ops.size === 0) this.#onward(cx);
+    this.#settle(cx, replay.barrenLogs);
+  }
+
+  /**
+   * What a killed process wrote may so far be with the kernel only: entries, and the names of files. A txn acknowledged
+   * from here on goes into another file, so a loss of power could take the ones before it and leave that one. (Java
+   * builds on what it has read.)
+   */
+  #settle(cx: Context, barrenLogs: readonly LogFile[]): void {
+    const newest = this.#logs.findLast((log) => !barrenLogs.includes(log));
+    if (newest !== undefined) this.#ops.set(cx.sync(newest.file), undefined);
+    this.#ops.set(cx.syncDirectory(LOG_DIRECTORY), undefined);
+    this.#ops.set(cx.syncDirectory(SNAPSHOT_DIRECTORY), undefined);
   }
 
   // The end
