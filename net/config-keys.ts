@@ -117,8 +117,13 @@ const THREADS = "everything runs on one thread here";
 const ADMIN = "there is no admin server (HTTP) here; four-letter words tell the same";
 const SASL = "clients cannot log in with SASL here; use digest or x509";
 
+/** Fields that are one number, text or flag. */
+type PlainField = {
+  [K in keyof ConfigDraft["server"]]: ServerConfig[K] extends number | string | boolean ? K : never;
+}[keyof ConfigDraft["server"]];
+
 /** `key` sets the field of the same meaning in ServerConfig. */
-function server<K extends keyof ConfigDraft["server"]>(
+function server<K extends PlainField>(
   key: string,
   field: K,
   kind: ValueKind<ServerConfig[K]>,

@@ -126,7 +126,8 @@ export class Disk {
         if (openError !== undefined) return this.#failed(op, openError, finish);
         fs.fstat(file.fd, (statError, stat) => {
           if (statError) return this.#failed(op, statError, finish);
-          const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, stat.size - offset)));
+          // A plain array: `slice` of a Buffer does not copy, and core must not have to know.
+          const bytes = new Uint8Array(Math.max(0, Math.min(length, stat.size - offset)));
           this.#readAll(file.fd, bytes, 0, offset, (error, got) => {
             if (error !== undefined) return this.#failed(op, error, finish);
             finish();
@@ -383,7 +384,7 @@ export class Disk {
 
   #readAll(
     fd: number,
-    bytes: Buffer,
+    bytes: Uint8Array,
     from: number,
     offset: number,
     then: (error: NodeJS.ErrnoException | undefined, got: number) => void,

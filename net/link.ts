@@ -18,10 +18,17 @@ export interface LinkEvents {
   closed(conn: ConnId, cause: CloseCause): void;
 }
 
+/** Counts the host's turns; one for all links. */
+export interface TurnCounter {
+  turn: number;
+}
+
 const NOTHING = Buffer.alloc(0);
 /**
- * After our end of a connection has been closed the peer gets this long to read what was sent and close its own. With
- * unread bytes in our receive buffer a plain close would be a reset, which may take back what the peer has not read.
+ * With unread bytes in our receive buffer a plain close would be a reset, which may take back what the peer has not
+ * read. So when a connection is closed while its peer is sending, only our end of it is closed, and the peer gets this
+ * long to read and close its own. A peer that was quiet in this turn has sent nothing more: that close is plain and
+ * cheap.
  */
 const LINGER_MS = 1000;
 /** After close, a peer that does not even take what was sent before gets this long. */
@@ -36,6 +43,9 @@ export class Link {
   dirty = false;
   readonly #events: LinkEvents;
   readonly #chunks: Chunks;
+  readonly #turns: TurnCounter;
+  /** The turn in which bytes came last. */
+  #heardIn = -1;
   #chunk: Buffer = NOTHING;
   #used = 0;
   /** Bytes of the write that the kernel has not taken whole yet. */
@@ -49,12 +59,20 @@ export class Link {
   #ended = false;
   #linger: NodeJS.Timeout | undefined;
 
-  constructor(conn: ConnId, socket: Socket, connecting: boolean, events: LinkEvents, chunks: Chunks) {
+  constructor(
+    conn: ConnId,
+    socket: Socket,
+    connecting: boolean,
+    events: LinkEvents,
+    chunks: Chunks,
+    turns: TurnCounter,
+  ) {
     this.conn = conn;
     this.socket = socket;
     this.#connecting = connecting;
     this.#events = events;
     this.#chunks = chunks;
+    this.#turns = turns;
   }
 
   get over(): boolean {
@@ -89,6 +107,7 @@ export class Link {
   }
 
   received(bytes: Uint8Array): void {
+    this.#heardIn = this.#turns.turn;
     if (!this.#over) this.#events.received(this.conn, bytes);
   }
 
@@ -177,6 +196,7 @@ export class Link {
     if (this.#ended) return;
     if (this.queued > 0) return this.#destroyAfter(FLUSH_MS);
     this.#ended = true;
+    if (this.#heardIn !== this.#turns.turn && !this.#paused) return void this.socket.destroy();
     this.socket.end();
     // What still comes in is read and dropped.
     this.socket.resume();

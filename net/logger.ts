@@ -46,7 +46,7 @@ export function peopleStream(out: { write(text: string): unknown }): Destination
       const name = pino.levels.labels[Number(level)] ?? "";
       const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${plain(value)}`);
       const stack = error === undefined ? "" : `\n${(error as { stack?: string }).stack ?? plain(error)}`;
-      out.write(`${clock} ${name.padEnd(5)} ${String(msg ?? "")}${rest.join("")}${stack}\n`);
+      out.write(`${clock} ${name.padEnd(5)} ${plain(msg ?? "")}${rest.join("")}${stack}\n`);
     },
   };
 }

@@ -11,8 +11,7 @@ import { drawSeed } from "./entropy.ts";
 import { NetHost } from "./host.ts";
 import type { Halt } from "./host.ts";
 import { ExitCode, StartError } from "./start-error.ts";
-import type { Listener } from "./tcp.ts";
-import { tlsListener } from "./tls.ts";
+import type { Listener, TlsListener } from "./tcp.ts";
 
 export { StartError } from "./start-error.ts";
 export type { Settings } from "./config-file.ts";
@@ -47,7 +46,7 @@ export async function startServer(
   options: StartOptions = {},
 ): Promise<RunningServer> {
   const serve = asServeConfig(config);
-  const listeners = listenersOf(serve);
+  const listeners = await listenersOf(serve);
   const directories = openDirectories(serve);
   const facts = options.facts ?? NO_FACTS;
   for (const note of serve.notes) facts.log("info", note);
@@ -99,24 +98,27 @@ function isServeConfig(config: Settings | ServeConfig): config is ServeConfig {
   return typeof (config as { where?: unknown }).where === "function";
 }
 
-function listenersOf(config: ServeConfig): Listener[] {
+async function listenersOf(config: ServeConfig): Promise<Listener[]> {
   const listeners: Listener[] = [];
-  const common = { backlog: config.backlog, keepAlive: config.keepAlive };
-  const { tls, where } = config;
+  const { backlog, keepAlive } = config;
   if (config.clientPort !== undefined) {
-    const both = tls !== undefined && config.portUnification ? { tls: tlsListener(tls, true, where) } : {};
-    const place = { port: "client" as const, host: config.clientPortAddress, tcpPort: config.clientPort };
-    listeners.push({ ...place, ...common, ...both });
+    const tls = config.portUnification ? await tlsOf(config, true) : undefined;
+    const [host, tcpPort] = [config.clientPortAddress, config.clientPort];
+    listeners.push({ port: "client", host, tcpPort, backlog, keepAlive, tls });
   }
-  if (config.secureClientPort !== undefined && tls !== undefined) {
-    const place = {
-      port: "secureClient" as const,
-      host: config.secureClientPortAddress,
-      tcpPort: config.secureClientPort,
-    };
-    listeners.push({ ...place, ...common, tls: tlsListener(tls, false, where) });
+  if (config.secureClientPort !== undefined) {
+    const tls = await tlsOf(config, false);
+    const [host, tcpPort] = [config.secureClientPortAddress, config.secureClientPort];
+    listeners.push({ port: "secureClient", host, tcpPort, backlog, keepAlive, tls });
   }
   return listeners;
+}
+
+async function tlsOf(config: ServeConfig, plainToo: boolean): Promise<TlsListener | undefined> {
+  if (config.tls === undefined) return undefined;
+  // Node's TLS takes memory and time to load that a server without it should not spend.
+  const { tlsListener } = await import("./tls.ts");
+  return tlsListener(config.tls, plainToo, config.where);
 }
 
 function portComplaint(config: ServeConfig, listener: Listener, error: NodeJS.ErrnoException): string {

@@ -8,7 +8,7 @@ import type { Server as TlsServer, TLSSocket } from "node:tls";
 import type { Address, ConnId, Port } from "../core/actor.ts";
 import { Chunks } from "./chunks.ts";
 import { Link } from "./link.ts";
-import type { LinkEvents } from "./link.ts";
+import type { LinkEvents, TurnCounter } from "./link.ts";
 
 /** One listening socket. */
 export interface Listener {
@@ -50,9 +50,13 @@ export class Tcp {
   /** Links whose sockets are open although the actor is done with them. */
   readonly #lingering: Set<Link> = new Set();
   readonly #servers: Server[] = [];
+  readonly #turns: TurnCounter = { turn: 0 };
   #dirty: Link[] = [];
-  /** One for all sockets: bytes are lent to the actor for one call. */
-  readonly #readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_BUFFER);
+  /**
+   * One for all sockets: bytes are lent to the actor for one call. A plain array, because `slice` of a Buffer does not
+   * copy, and core must not have to know.
+   */
+  readonly #readBuffer: Uint8Array = new Uint8Array(READ_BUFFER);
   readonly #gone: (link: Link) => void = (link) => {
     this.#links.delete(link.conn);
     this.#lingering.delete(link);
@@ -144,8 +148,9 @@ export class Tcp {
     this.#links.get(conn)?.resume();
   }
 
-  /** Writes what was sent in this turn. */
+  /** Ends a turn: writes what was sent in it. */
   flush(): void {
+    this.#turns.turn++;
     const dirty = this.#dirty;
     if (dirty.length === 0) return;
     this.#dirty = [];
@@ -206,7 +211,9 @@ export class Tcp {
     if (from === undefined) return void socket.destroy();
     const conn = this.#nextConn();
     const link = this.#add(conn, false, () => socket);
-    socket.on("data", (bytes: Buffer) => link.received(bytes));
+    socket.on("data", ({ buffer, byteOffset, length }: Buffer) => {
+      link.received(new Uint8Array(buffer, byteOffset, length));
+    });
     this.#events.accepted(conn, port, from, subject);
     if (link.wantsBytes) socket.resume();
     else socket.pause();
@@ -232,7 +239,7 @@ export class Tcp {
         return link.wantsBytes;
       },
     };
-    const link: Link = new Link(conn, open(onread), connecting, this.#events, this.#chunks);
+    const link: Link = new Link(conn, open(onread), connecting, this.#events, this.#chunks, this.#turns);
     this.#links.set(conn, link);
     link.listen(this.#gone);
     return link;
