@@ -156,9 +156,12 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
 
   /** The process ends. `survival`: power is lost, and this is what the disk keeps of what was not synced. */
   crash(survival: Survival | undefined, prng: Prng): void {
-    if (this.#actor === undefined) return;
-    this.#note("crashed", survival ?? "process only");
-    this.#finish({ kind: "crashed" }, survival, prng);
+    if (this.#actor !== undefined) {
+      this.#note("crashed", survival ?? "process only");
+      return this.#finish({ kind: "crashed" }, survival, prng);
+    }
+    // Nobody is running, but what the kernel holds for the last one can still be lost.
+    if (survival !== undefined) this.disk.crash(survival, prng);
   }
 
   pause(lasts: Micros): void {

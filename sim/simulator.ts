@@ -107,6 +107,13 @@ export class Simulator implements Subject {
     return this.trace.hash;
   }
 
+  /** Faults that wait for a protocol point that has not come yet. */
+  get faultsWaiting(): number {
+    let waiting = 0;
+    for (const triggers of this.#triggers.values()) waiting += triggers.length;
+    return waiting;
+  }
+
   /** A stream of chance of its own for somebody outside: a workload, a checker. */
   fork(label: string): Prng {
     return this.#prng.fork(label);

@@ -40,6 +40,8 @@ export class LogWatch implements FactListener {
   /** Entries that were written and not recovered, and entries recovered that nobody was promised. */
   lost = 0;
   kept = 0;
+  /** The server's log lines, and how often. */
+  readonly said: Map<string, number> = new Map();
 
   constructor(server: string) {
     this.#server = server;
@@ -54,6 +56,10 @@ export class LogWatch implements FactListener {
 
   fact(host: string, name: FactName, a: number | bigint): void {
     if (host === this.#server && name === "durable") this.#promise(Number(a));
+  }
+
+  log(host: string, _level: string, message: string): void {
+    if (host === this.#server) this.said.set(message, (this.said.get(message) ?? 0) + 1);
   }
 
   did(host: string, request: DiskRequest): void {
