@@ -35,6 +35,7 @@ export function parseConnectString(text: string): ConnectString {
 function parseServer(text: string): Address {
   const bracketed = /^\[([^\]]+)\](?::([0-9]+))?$/.exec(text);
   if (bracketed !== null) return `[${bracketed[1]!}]:${portOf(bracketed[2], text)}` as Address;
+  if (/[[\]\s]/.test(text)) throw badArguments(`not a server: "${text}"`);
   const colon = text.indexOf(":");
   if (colon < 0) return `${text}:${CLIENT_PORT_DEFAULT}` as Address;
   // Without brackets the second colon cannot be told from part of an IPv6 address.
