@@ -264,16 +264,22 @@ export class Simulator implements Subject {
     if (request !== undefined) for (const listener of this.#listeners) listener.did?.(host.name, request);
     const triggers = this.#triggers.get(host.name);
     if (triggers !== undefined) {
+      let spent = false;
       for (const trigger of triggers) {
         const { when } = trigger;
-        if ("fact" in when) continue;
+        if ("fact" in when) {
+          spent ||= trigger.left <= 0;
+          continue;
+        }
         if ("disk" in when) {
           if (request === undefined || request.verb !== when.disk) continue;
           if (when.name !== undefined && !request.name.includes(when.name)) continue;
         } else if (when.event !== undefined && when.event !== event) continue;
-        if (--trigger.left === 0) this.#struck.push(trigger.fault);
+        if (--trigger.left > 0) continue;
+        this.#struck.push(trigger.fault);
+        spent = true;
       }
-      this.#forgetSpent(host.name, triggers);
+      if (spent) this.#forgetSpent(host.name, triggers);
     }
     if (this.#struck.length === 0) return;
     const struck = this.#struck;
@@ -293,9 +299,6 @@ export class Simulator implements Subject {
   }
 
   #forgetSpent(host: string, triggers: readonly Trigger[]): void {
-    let spent = 0;
-    for (const trigger of triggers) if (trigger.left <= 0) spent++;
-    if (spent === 0) return;
     const left = triggers.filter((trigger) => trigger.left > 0);
     if (left.length === 0) this.#triggers.delete(host);
     else this.#triggers.set(host, left);

@@ -35,6 +35,8 @@ export interface CrashPlan {
 }
 
 export const SERVER = "server";
+/** Events of the server between two crashes, at most. */
+const GAPS = [12, 90, 400, 900];
 const SURVIVALS: readonly Survival[] = ["nothing", "everything", "prefix", "suffix", "sectors", "mixed", "mixed"];
 
 export function drawCrashPlan(seed: number): CrashPlan {
@@ -95,9 +97,12 @@ function drawFaults(prng: Prng): ScheduledFault[] {
   const faults: ScheduledFault[] = [];
   const crashes = 1 + prng.below(6);
   let nth = 0;
+  // What a killed process leaves with the kernel is lost only if power fails soon after.
+  let killed = false;
   for (let i = 0; i < crashes; i++) {
-    nth += 1 + prng.below([12, 60, 400, 900][prng.below(4)]!);
-    const power = prng.chance(1, 5) ? {} : { power: SURVIVALS[prng.below(SURVIVALS.length)]! };
+    nth += 1 + prng.below(GAPS[killed ? prng.below(2) : prng.below(GAPS.length)]!);
+    killed = prng.chance(1, 4);
+    const power = killed ? {} : { power: SURVIVALS[prng.below(SURVIVALS.length)]! };
     const crash = { kind: "crash", host: SERVER, seed: prng.next(), down: 1 + prng.below(20), ...power } as const;
     faults.push({ when: { host: SERVER, nth }, fault: crash });
   }
