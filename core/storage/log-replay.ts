@@ -130,9 +130,15 @@ export class LogReplay {
         case "end":
           return this.#onLogEnd(cx, reader);
         case "damaged":
+          if (this.#wasGivenUp(reader)) return this.#onLogEnd(cx, reader);
           return this.#end(this.#damageReport(reader.damage, reader.damageOffset));
       }
     }
+  }
+
+  /** An earlier start took the damage for a torn tail, and its zxids have been used again since: too late to object. */
+  #wasGivenUp(reader: TxnLogReader): boolean {
+    return reader.isTorn && this.#input.logs[this.#index + 1]?.zxid === reader.lastZxid + 1;
   }
 
   #onLogEnd(cx: Context, reader: TxnLogReader): void {

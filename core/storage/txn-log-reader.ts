@@ -42,6 +42,8 @@ export class TxnLogReader {
   damageOffset = 0;
   /** Ended where zeros or the end of the file begin, rather than inside an entry. */
   endedCleanly = true;
+  /** The damage is an unreadable entry with an intact one behind it. */
+  isTorn = false;
   /** The header was never written out: the file is what a crash left of a new one, and holds nothing. */
   isStillborn = false;
   entryCount = 0;
@@ -110,6 +112,11 @@ export class TxnLogReader {
   /** Where the entry last returned begins in the file. */
   get entryOffset(): number {
     return this.#base + this.start - ENTRY_PREFIX_BYTES;
+  }
+
+  /** The zxid of the last entry, or the one before the first. */
+  get lastZxid(): Zxid {
+    return this.#previousZxid as Zxid;
   }
 
   #readHeader(): LogStep | undefined {
@@ -181,6 +188,7 @@ export class TxnLogReader {
         continue;
       }
       if (bytes[end] !== ENTRY_END || intAt(bytes, at + 4) >>> 0 !== adler32(bytes, start, end)) continue;
+      this.isTorn = true;
       return this.#damaged(
         this.#tornAt - this.#base,
         `an entry is unreadable, but an intact one (zxid ${formatZxid(zxidIn(bytes, start))}) follows at offset ${this.#base + at}`,

@@ -324,6 +324,25 @@ test("a flipped bit in a logged txn is fatal and says where and what to do, in t
   expect(fatal(keeper.disk)).toContain("checksum");
 });
 
+test("a damaged entry whose zxid has been used again by an earlier start is passed over", () => {
+  const keeper = withSomeData();
+  const whole = keeper.disk.read(LOG_1);
+  const afterFirst = 16 + 13 + new DataView(whole.buffer).getInt32(24);
+  // The length of the second entry: it now ends elsewhere, and an intact third one follows.
+  flip(keeper.disk, LOG_1, afterFirst + 11);
+  expect(fatal(keeper.disk)).toMatch(/an entry is unreadable, but an intact one \(zxid 0x3\)/);
+  // What Java would have done: take it for the end, and go on with zxid 2.
+  const bytes = keeper.disk.read(LOG_1);
+  keeper.disk.write(LOG_1, bytes.slice(0, afterFirst));
+  const next = start(keeper.disk);
+  next.create("/z");
+  next.commit();
+  keeper.disk.write(LOG_1, bytes);
+  const again = recovered(keeper.disk);
+  expect(paths(again.tree)).toEqual(["/", "/z"]);
+  expect(again.lastZxid).toBe(2);
+});
+
 test("a txn of an unknown kind is fatal", () => {
   const keeper = start();
   const w = new Writer();
