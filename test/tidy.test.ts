@@ -38,7 +38,14 @@ const CLIENT_MAY_IMPORT = ["base", "jute", "protocol", "client"];
 /** The one place in each where promises begin. */
 const PROMISES_ALLOWED = ["core/client/zookeeper.ts", "sim/testing.ts"];
 /** Entry points: nothing in the tree needs to import them. */
-const ENTRIES = [/^cli\/main\.ts$/, /\/index\.ts$/, /^net\/server\.ts$/, /^core\/index\.ts$/, /^test\//, /\.config\.ts$/];
+const ENTRIES = [
+  /^cli\/main\.ts$/,
+  /\/index\.ts$/,
+  /^net\/server\.ts$/,
+  /^core\/index\.ts$/,
+  /^test\//,
+  /\.config\.ts$/,
+];
 
 test("every import points down the table of folders", () => {
   const wrong: string[] = [];

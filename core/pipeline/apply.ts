@@ -18,15 +18,10 @@ import type { Replies } from "./replies.ts";
 import type { Origin, Request } from "./request.ts";
 import type { ServerState } from "./state.ts";
 
-const DIGEST_LOG_INTERVAL = 128;
-const DIGEST_LOG_LENGTH = 1024;
-
 export class ApplyStage implements TreeListener {
   readonly #state: ServerState;
   readonly #pending: PendingChanges;
   readonly #replies: Replies;
-  /** Every 128th txn's digest, for `hash` (Java: DataTree.digestLog). */
-  readonly digests: (readonly [zxid: number, digest: bigint])[] = [];
 
   constructor(state: ServerState, pending: PendingChanges, replies: Replies) {
     this.#state = state;
@@ -47,7 +42,6 @@ export class ApplyStage implements TreeListener {
     if (txn.type === OpCode.createSession) sessions.add(request.session, txn.timeOut, cx.now);
     else if (txn.type === OpCode.closeSession) sessions.remove(request.session);
     cx.facts.applied(request.zxid, tree.treeDigest.to53());
-    if (request.zxid % DIGEST_LOG_INTERVAL === 0) this.#logDigest(request.zxid);
     if (request.digest >= 0 && request.digest !== tree.treeDigest.to53()) this.#digestMismatch(cx, request.zxid);
     const origin = request.origin;
     if (origin !== undefined && !origin.closed && txn.type !== OpCode.createSession) {
@@ -98,12 +92,6 @@ export class ApplyStage implements TreeListener {
       default:
         return;
     }
-  }
-
-  #logDigest(zxid: Zxid): void {
-    if (!this.#state.config.digestEnabled) return;
-    this.digests.push([zxid, this.#state.tree.treeDigest.toBigInt()]);
-    if (this.digests.length > DIGEST_LOG_LENGTH) this.digests.shift();
   }
 
   #digestMismatch(cx: Context, zxid: Zxid): void {

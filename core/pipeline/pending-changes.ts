@@ -34,6 +34,9 @@ export interface ChangeRecord {
   digest: number;
   /** What was newest for this path before, if that was still pending. */
   previous: ChangeRecord | undefined;
+  /** Whether it was {@link PendingChanges.put}, and whether a newer one was since. */
+  pending: boolean;
+  superseded: boolean;
 }
 
 export class PendingChanges {
@@ -84,22 +87,24 @@ export class PendingChanges {
       digestPrefix: this.#digestEnabled ? tree.digestPrefixOf(node) : 0,
       digest: this.#digestEnabled ? tree.digestOf(node) : 0,
       previous: undefined,
+      pending: false,
+      superseded: false,
     };
   }
 
-  /** A record to fill in and {@link put}: `base` as of `zxid`. A record that is not yet pending is used itself. */
+  /** A record to fill in and {@link put}: `base`, which {@link get} gave, as of `zxid`. */
   change(base: ChangeRecord, zxid: Zxid): ChangeRecord {
-    const pending = this.#newest.get(base.path);
-    if (pending !== base) {
-      base.zxid = zxid;
-      return base;
-    }
-    return { ...base, zxid, previous: undefined };
+    const record = base.pending ? copyOf(base) : base;
+    record.zxid = zxid;
+    return record;
   }
 
   /** Makes `record` the newest of its path. Its `digest` is still that of the node before, -1 if there was none. */
   put(record: ChangeRecord): void {
-    record.previous = this.#newest.get(record.path);
+    // What it was changed from is newest, unless it is new: then a pending delete of the same path may be.
+    if (record.digest < 0) record.previous = this.#newest.get(record.path);
+    if (record.previous !== undefined) record.previous.superseded = true;
+    record.pending = true;
     this.#newest.set(record.path, record);
     this.#records.push(record);
     if (!this.#digestEnabled || !countsInDigest(record.path)) return;
@@ -128,9 +133,12 @@ export class PendingChanges {
   /** Takes back everything put since `mark` (Java: PrepRequestProcessor.rollbackPendingChanges). */
   rollback(mark: number, digest: AdHash): void {
     while (this.#records.length > mark) {
-      const record = this.#records.pop()!;
-      if (record.previous === undefined) this.#newest.delete(record.path);
-      else this.#newest.set(record.path, record.previous);
+      const { path, previous } = this.#records.pop()!;
+      if (previous === undefined) this.#newest.delete(path);
+      else {
+        previous.superseded = false;
+        this.#newest.set(path, previous);
+      }
     }
     this.digest = digest.copy();
   }
@@ -140,7 +148,8 @@ export class PendingChanges {
     const records = this.#records;
     while (this.#head < records.length && records[this.#head]!.zxid <= zxid) {
       const record = records[this.#head++]!;
-      if (this.#newest.get(record.path) === record) this.#newest.delete(record.path);
+      if (!record.superseded) this.#newest.delete(record.path);
+      // The next one of this path must not keep it alive, nor return to it.
       record.previous = undefined;
     }
     if (this.#head === records.length) {
@@ -168,4 +177,29 @@ export class PendingChanges {
     this.#newest.clear();
     this.digest = this.#tree.treeDigest.copy();
   }
+}
+
+/** Written out: a spread costs several times as much, and this is on the path of every write to a busy node. */
+function copyOf(base: ChangeRecord): ChangeRecord {
+  return {
+    path: base.path,
+    zxid: base.zxid,
+    exists: base.exists,
+    czxid: base.czxid,
+    mzxid: base.mzxid,
+    pzxid: base.pzxid,
+    ctime: base.ctime,
+    mtime: base.mtime,
+    version: base.version,
+    cversion: base.cversion,
+    aversion: base.aversion,
+    owner: base.owner,
+    childCount: base.childCount,
+    acl: base.acl,
+    digestPrefix: base.digestPrefix,
+    digest: base.digest,
+    previous: base,
+    pending: false,
+    superseded: false,
+  };
 }

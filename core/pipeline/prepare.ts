@@ -264,6 +264,8 @@ export class PrepareStage {
       digestPrefix: prefix,
       digest: -1,
       previous: undefined,
+      pending: false,
+      superseded: false,
     });
     return txn;
   }

@@ -121,7 +121,14 @@ export class ClientPort implements ThrottleSink {
   /** The event at hand, for those whom the watch table calls. */
   #cx: Context | undefined;
 
-  constructor(config: ServerConfig, auth: AuthProviders, server: PortServer, stats: ServerStats, replies: Replies, prng: Prng) {
+  constructor(
+    config: ServerConfig,
+    auth: AuthProviders,
+    server: PortServer,
+    stats: ServerStats,
+    replies: Replies,
+    prng: Prng,
+  ) {
     this.#config = config;
     this.#auth = auth;
     this.#server = server;

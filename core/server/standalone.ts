@@ -131,7 +131,6 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
       startedAt: this.#startedAt,
       environment: this.#config.description.environment,
       directorySizes,
-      digests: serving?.chain.apply.digests ?? [],
       traceMask: this.#traceMask,
     };
     const text = answerWord(cx, source, link, word, rest);

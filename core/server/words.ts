@@ -5,10 +5,11 @@
 import type { Context, Millis } from "../actor.ts";
 import type { SessionId } from "../base/ids.ts";
 import { formatSession, SESSION_NONE } from "../base/ids.ts";
-import { formatZxid } from "../base/zxid.ts";
+import { formatZxid, zxidHex } from "../base/zxid.ts";
 import type { ServerState } from "../pipeline/state.ts";
 import type { Word } from "../protocol/words.ts";
 import { dumpSessions, formatJavaDate } from "../session/dump.ts";
+import type { ZxidDigest } from "../tree/digest-log.ts";
 import { wchc, wchp, wchs } from "../watch/dump.ts";
 import type { Watcher } from "../watch/watch-table.ts";
 import type { ClientLink } from "./client-link.ts";
@@ -25,7 +26,6 @@ export interface WordSource {
   readonly environment: readonly (readonly [string, string])[];
   /** Bytes in the data and log directories, when somebody measured them for this word. */
   readonly directorySizes: readonly [data: number, log: number];
-  readonly digests: readonly (readonly [zxid: number, digest: bigint])[];
   traceMask: bigint;
 }
 
@@ -88,7 +88,7 @@ export function answerWord(
     case "mntr":
       return metricLines(cx, source, state);
     case "hash":
-      return source.digests.map(([zxid, digest]) => `${zxid.toString(16)}: ${BigInt.asIntN(64, digest)}\n`).join("");
+      return state.tree.digestLog.entries.map(digestLine).join("");
     case "telnet close":
       return undefined;
   }
@@ -103,6 +103,10 @@ export function formatAverage(value: number): string {
 /** Root is stored under two names, and Apache counts both. */
 export function reportedNodeCount(state: ServerState): number {
   return state.tree.nodeCount + 1;
+}
+
+function digestLine({ zxid, digest }: ZxidDigest): string {
+  return `${zxidHex(zxid)}: ${BigInt.asIntN(64, digest.toBigInt())}\n`;
 }
 
 function version(state: ServerState): string {
