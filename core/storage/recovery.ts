@@ -103,7 +103,7 @@ export class Recovery {
     const directory = this.#ops.get(op);
     this.#ops.delete(op);
     if (outcome.kind === "failed" && outcome.error !== "missing") {
-      this.#fatal(cx, `${directory ?? "a file"} cannot be used: ${outcome.detail}`);
+      this.#fatal(`${directory ?? "a file"} cannot be used: ${outcome.detail}`);
       return true;
     }
     if (outcome.kind === "listed" && directory !== undefined) this.#onListed(directory, outcome.files);
@@ -166,7 +166,6 @@ export class Recovery {
     this.#loading = undefined;
     if (this.#broken.length > 0) {
       return this.#fatal(
-        cx,
         `no snapshot can be loaded: ${this.#broken.join("; ")}. The transaction logs alone do not hold everything. ` +
           `Put back an intact snapshot, or move the data directory away if another server of the ensemble has the data`,
       );
@@ -232,7 +231,7 @@ export class Recovery {
   #onReplayMoved(cx: Context): void {
     const replay = this.#replay!;
     if (!replay.isDone) return;
-    if (replay.fatal !== undefined) return this.#fatal(cx, replay.fatal);
+    if (replay.fatal !== undefined) return this.#fatal(replay.fatal);
     this.#phase = "tidying";
     // The next log is named after the next txn; a file of that name that holds none must be out of its way.
     const last = this.#found!.tree.lastProcessedZxid;
@@ -280,7 +279,7 @@ export class Recovery {
     if (progress === "not-mine") return false;
     if (progress === "more") writer.step(cx, FIRST_SNAPSHOT_NODES);
     if (progress === "full" || progress === "io") {
-      this.#fatal(cx, `the first snapshot cannot be written: ${this.#display(writer.file)}: ${writer.failure}`);
+      this.#fatal(`the first snapshot cannot be written: ${this.#display(writer.file)}: ${writer.failure}`);
     }
     if (progress === "finished") {
       this.#founding = undefined;
@@ -317,9 +316,8 @@ export class Recovery {
     };
   }
 
-  #fatal(cx: Context, message: string): void {
+  #fatal(message: string): void {
     if (this.result !== undefined) return;
-    cx.facts.log("error", message);
     this.#phase = "done";
     this.#loading = undefined;
     this.#replay = undefined;

@@ -19,6 +19,11 @@ import {
 
 /** How much of a log is read at once. */
 export const LOG_CHUNK_BYTES: number = 1024 * 1024;
+/**
+ * Java refuses entries longer than jute.maxbuffer and its extra, although it writes them: a closeSession lists all of
+ * the session's ephemerals. Here a length is believed up to this, if checksum and end byte confirm it.
+ */
+const OVERSIZED_MAX: number = 256 * 1024 * 1024;
 /** How far past an unreadable entry an intact one is looked for. */
 const SEARCH_BYTES = 4 * 1024 * 1024;
 
@@ -57,7 +62,7 @@ export class TxnLogReader {
   #tornAt = -1;
   #previousZxid: number;
 
-  /** `firstZxid` is the one in the name. `payloadMax`: a longer entry is damage (jute.maxbuffer and its extra). */
+  /** `firstZxid` is the one in the name. `payloadMax` is jute.maxbuffer and its extra. */
   constructor(firstZxid: Zxid, payloadMax: number, chunk: number = LOG_CHUNK_BYTES) {
     this.#previousZxid = firstZxid - 1;
     this.#payloadMax = payloadMax;
@@ -88,16 +93,15 @@ export class TxnLogReader {
       // Padding, or nothing at all. A sum without a payload is neither.
       return intAt(bytes, at) === 0 && intAt(bytes, at + 4) === 0 ? this.#finish(true) : this.#torn();
     }
-    if (length < 0 || length > this.#payloadMax) {
-      return this.#damaged(
-        at,
-        `an entry claims a length of ${length} bytes, and ${this.#payloadMax} is the most there can be`,
-      );
+    const isOversized = length > this.#payloadMax;
+    if (length < 0 || length > OVERSIZED_MAX) return this.#oversized(at, length);
+    if (available < length + ENTRY_OVERHEAD_BYTES) {
+      if (isOversized && this.#endOfFile) return this.#oversized(at, length);
+      return this.#short(length + ENTRY_OVERHEAD_BYTES);
     }
-    if (available < length + ENTRY_OVERHEAD_BYTES) return this.#short(length + ENTRY_OVERHEAD_BYTES);
     const start = at + ENTRY_PREFIX_BYTES;
     const end = start + length;
-    if (bytes[end] !== ENTRY_END) return this.#torn();
+    if (bytes[end] !== ENTRY_END) return isOversized ? this.#oversized(at, length) : this.#torn();
     if (intAt(bytes, at) !== 0 || intAt(bytes, at + 4) >>> 0 !== adler32(bytes, start, end)) {
       return this.#damaged(at, "the checksum of an entry does not match its contents");
     }
@@ -207,6 +211,10 @@ export class TxnLogReader {
   /** One entry is missing before it. */
   #followsTorn(zxid: Zxid): boolean {
     return zxid === this.#previousZxid + 2;
+  }
+
+  #oversized(at: number, length: number): LogStep {
+    return this.#damaged(at, `an entry claims a length of ${length} bytes, and ${this.#payloadMax} is the most`);
   }
 
   #finish(cleanly: boolean): LogStep {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { NO_FACTS } from "../../../core/actor.ts";
 import type { Context, FileName } from "../../../core/actor.ts";
 import { adler32 } from "../../../core/base/checksums.ts";
 import type { Zxid } from "../../../core/base/zxid.ts";
@@ -226,7 +227,7 @@ test("a file whose first commit failed is removed, because its name will be used
 test("a slow sync is told to the operator", () => {
   const lines: string[] = [];
   const disk = new MemoryDisk({
-    ...{ logged() {}, durable() {}, applied() {}, sessionOpened() {}, sessionClosed() {}, recovered() {} },
+    ...NO_FACTS,
     log: (level, message) => lines.push(`${level} ${message}`),
   });
   const log = newLog();
@@ -288,6 +289,17 @@ test("a flipped bit in the payload of the last entry is damage too, not a torn t
     const flipped = bytes.slice();
     flipped[bit >> 3]! ^= 1 << (bit & 7);
     expect(entriesOf(flipped).end).toBe("damaged");
+  }
+});
+
+test("an entry beyond the limit is believed if it is whole, and a length beyond it is damage if nothing confirms it", () => {
+  const bytes = logWith(40, 3_000_000, 40);
+  expect(entriesOf(bytes).zxids).toEqual([1, 2, 3]);
+  for (const offset of [69 + 8, 69 + 9]) {
+    const flipped = logWith(40, 40, 40);
+    flipped[offset]! ^= 0x40;
+    expect(entriesOf(flipped)).toMatchObject({ end: "damaged" });
+    expect(entriesOf(flipped).reader.damage).toMatch(/claims a length of \d+ bytes, and 2097150 is the most/);
   }
 });
 
