@@ -92,12 +92,11 @@ export class Shell {
   /** Begins to connect. Throws a `BADARGUMENTS` error. */
   connect(server: string = this.#server): ZooKeeper {
     this.#server = server;
-    let zk: ZooKeeper | undefined;
     const onState = (state: ClientState): void => {
       // Only the present connection's: a `connect` has closed the former one.
       if (zk === this.#zk) this.#showEvent({ type: "none", state, path: undefined, zxid: undefined });
     };
-    zk = this.#settings.open(server, { ...this.#settings.client, onState });
+    const zk = this.#settings.open(server, { ...this.#settings.client, onState });
     this.#zk = zk;
     return zk;
   }

@@ -12,32 +12,26 @@ import type { SessionId, Xid } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { Reader } from "../jute/reader.ts";
-import { Writer } from "../jute/writer.ts";
+import type { Writer } from "../jute/writer.ts";
 import { Code } from "../protocol/codes.ts";
-import {
-  EventType,
-  readConnectResponse,
-  readWatcherEvent,
-  writeAuthPacket,
-  writeConnectRequest,
-  writeRequestHeader,
-  Xids,
-} from "../protocol/headers.ts";
+import { readConnectResponse, readWatcherEvent, Xids } from "../protocol/headers.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import { Calls } from "./calls.ts";
 import type { Call, Completion } from "./calls.ts";
 import type { ClientConfig, Credentials, SessionKey } from "./config.ts";
 import { CredentialStore } from "./credentials.ts";
 import { ZooKeeperError } from "./errors.ts";
-import type { ClientState, WatchEvent, WatchEventType, WatcherType, WatchListener } from "./events.ts";
+import type { ClientState, WatchEvent, WatcherType, WatchListener } from "./events.ts";
 import { FrameReader } from "./frames.ts";
 import { HostList } from "./hosts.ts";
 import { closeSession, keep, removeWatches, setWatches } from "./operations.ts";
 import type { Operation, Reply } from "./operations.ts";
+import { numberPacket, PacketWriter, PASSWORD_NONE, PING } from "./packets.ts";
 import { Chroot } from "./paths.ts";
 import { ReadWriteSearch } from "./read-write-search.ts";
 import { SessionTimes } from "./session-times.ts";
-import { WatchRegistry } from "./watches.ts";
+import { Watching } from "./watching.ts";
+import type { AskServer } from "./watching.ts";
 
 /** Calls come in the midst of an event: they must neither throw nor call the client. */
 export interface ClientSink {
@@ -54,11 +48,6 @@ type Role =
   | { readonly kind: "connected"; readonly conn: ConnId; readonly server: Address }
   | { readonly kind: "ended"; readonly error: ZooKeeperError };
 
-const PASSWORD_NONE = new Uint8Array(16);
-const PING = pingFrame();
-/** Behind the length. */
-const XID_AT = 4;
-
 export class Client implements Actor {
   readonly #config: ClientConfig;
   readonly #root: Chroot;
@@ -66,13 +55,13 @@ export class Client implements Actor {
   readonly #delays: Prng;
   readonly #hosts: HostList;
   readonly #calls: Calls = new Calls();
-  readonly #watches: WatchRegistry = new WatchRegistry();
+  readonly #watching: Watching;
   readonly #credentials: CredentialStore;
   readonly #search: ReadWriteSearch;
   readonly #frames: FrameReader;
   readonly #times: SessionTimes;
   readonly #reader: Reader = new Reader(new Uint8Array(0));
-  readonly #writer: Writer = new Writer();
+  readonly #packets: PacketWriter = new PacketWriter();
 
   readonly #reply: { -readonly [K in keyof Reply]: Reply[K] };
 
@@ -94,6 +83,7 @@ export class Client implements Actor {
     this.#config = config;
     this.#root = new Chroot(config.chroot);
     this.#sink = sink;
+    this.#watching = new Watching(this.#root, (listener, event) => sink.watchFired(listener, event));
     this.#reply = { reader: this.#reader, root: this.#root, owned: false };
     this.#delays = prng.fork("delays");
     this.#hosts = new HostList(config.servers, prng.fork("hosts"));
@@ -147,7 +137,7 @@ export class Client implements Actor {
     const refusal = this.refusal(undefined);
     if (refusal !== undefined) return completion.reject(refusal);
     if (!this.#credentials.add(credentials, completion)) return;
-    if (this.#role.kind === "connected") this.#sendCredentials(cx, this.#role.conn, credentials);
+    if (this.#role.kind === "connected") this.#transmit(cx, this.#role.conn, this.#packets.credentials(credentials));
   }
 
   /** `listener` undefined: everybody's. Rejects with NOWATCHER when there is no such watch. */
@@ -160,27 +150,8 @@ export class Client implements Actor {
   ): void {
     const refusal = this.refusal(path);
     if (refusal !== undefined) return completion.reject(refusal);
-    const serverPath = this.#root.toServer(path);
-    const { kinds, serverTypes } = this.#watches.planRemoval(serverPath, type, listener);
-    if (kinds.length === 0) return completion.reject(new ZooKeeperError(Code.NOWATCHER, path));
-    let left = this.#role.kind === "connected" ? serverTypes.length : 0;
-    const finish = (error: ZooKeeperError | undefined): void => {
-      const removed = this.#watches.remove(serverPath, kinds, listener);
-      for (const [kind, gone] of removed) this.#fire([gone], REMOVED[kind], path, undefined);
-      // The watch may have been used up on the way; then its event has been told.
-      if (removed.length === 0 && error !== undefined) completion.reject(error);
-      else completion.resolve();
-    };
-    if (left === 0) return finish(undefined);
-    // A refusal changes nothing: with the connection the server forgets its watches, 3.8 does not know every type, and
-    // what nobody here listens to any more is dropped.
-    let refused: ZooKeeperError | undefined;
-    const settled = (error: ZooKeeperError | undefined): void => {
-      refused ??= error;
-      if (--left === 0) finish(refused);
-    };
-    const each: Completion<unknown> = { resolve: () => settled(undefined), reject: settled };
-    for (const serverType of serverTypes) this.#send(cx, removeWatches(path, serverType), each);
+    const ask: AskServer = (serverType, each) => this.#send(cx, removeWatches(path, serverType), each);
+    this.#watching.remove(path, type, listener, this.#role.kind === "connected" ? ask : undefined, completion);
   }
 
   /**
@@ -211,18 +182,10 @@ export class Client implements Actor {
     const role = this.#role;
     if (role.kind !== "connecting" || role.conn !== conn) return;
     this.#role = { kind: "handshaking", conn, server: role.server, until: cx.now + this.#times.attempt };
-    const w = this.#beginFrame();
-    writeConnectRequest(w, {
-      protocolVersion: 0,
-      lastZxidSeen: this.#lastZxid,
-      timeOut: this.#config.sessionTimeout,
-      // A read-only server's own session means nothing elsewhere.
-      sessionId: this.#provisional ? SESSION_NONE : this.#session.id,
-      passwd: this.#provisional ? PASSWORD_NONE : this.#session.password,
-      readOnly: this.#config.readOnly,
-      hasReadOnly: true,
-    });
-    this.#endFrame(cx, conn);
+    const { sessionTimeout, readOnly } = this.#config;
+    // A read-only server's own session means nothing elsewhere.
+    const session = this.#provisional ? undefined : this.#session;
+    this.#transmit(cx, conn, this.#packets.connect(this.#lastZxid, sessionTimeout, session, readOnly));
   }
 
   onReceived(cx: Context, conn: ConnId, bytes: Uint8Array): void {
@@ -350,9 +313,10 @@ export class Client implements Actor {
     const again = this.#everConnected;
     this.#everConnected = true;
     this.#giveUpAt = Infinity;
-    for (const credentials of this.#credentials.startOver()) this.#sendCredentials(cx, conn, credentials);
+    for (const credentials of this.#credentials.startOver())
+      this.#transmit(cx, conn, this.#packets.credentials(credentials));
     const relativeZxid = this.#lastZxid;
-    for (const batch of this.#watches.batches()) {
+    for (const batch of this.#watching.batches()) {
       this.#send(cx, setWatches(relativeZxid, batch), REARMED, Xids.setWatches);
     }
     for (let call = this.#calls.takeUnsent(); call !== undefined; call = this.#calls.takeUnsent()) {
@@ -360,7 +324,7 @@ export class Client implements Actor {
     }
     if (readOnly) this.#search.start(cx);
     this.#setState(readOnly ? "connectedReadOnly" : "connected", undefined);
-    if (again) this.#fire(this.#watches.persistentListeners(), "none", undefined, undefined);
+    if (again) this.#watching.tellOfGap();
     if (this.#closing !== undefined) this.#sendClose(cx);
   }
 
@@ -384,7 +348,7 @@ export class Client implements Actor {
     if (err !== Code.OK) {
       const missing = err === Code.NONODE ? operation.whenMissing : undefined;
       if (missing !== undefined) {
-        this.#watch(operation, true);
+        this.#watching.wasSet(operation, true);
         completion.resolve(missing.value);
       } else completion.reject(new ZooKeeperError(err, operation.path));
       if (completion === REARMED) this.#lose(cx, "the server did not set the watches again");
@@ -396,27 +360,17 @@ export class Client implements Actor {
       completion.reject(new ZooKeeperError(Code.MARSHALLINGERROR, operation.path, "the reply does not decode", true));
       return this.#lose(cx, "a reply does not decode");
     }
-    this.#watch(operation, false);
+    this.#watching.wasSet(operation, false);
     if (value instanceof ZooKeeperError) completion.reject(value);
     else completion.resolve(value);
     if (operation.type === OpCode.closeSession) this.#endClosed(cx);
-  }
-
-  #watch(operation: Operation<unknown>, missing: boolean): void {
-    const { watch, path } = operation;
-    if (watch === undefined || path === undefined) return;
-    const serverPath = operation.absolute === true ? path : this.#root.toServer(path);
-    this.#watches.add(missing ? "exist" : watch.kind, serverPath, watch.listener);
   }
 
   /** Its zxid must not count as seen: replies that reflect the change are still to come. */
   #onNotification(cx: Context, zxid: Zxid): void {
     const { type, path } = readWatcherEvent(this.#reader);
     if (this.#reader.failed || path === null) return this.#lose(cx, "a notification does not decode");
-    const name = EVENT_NAMES.get(type);
-    if (name === undefined) return;
-    const listeners = this.#watches.takeConcerned(type, path);
-    this.#fire(listeners, name, this.#root.toClient(path), zxid > 0 ? zxid : undefined);
+    this.#watching.notified(type, path, zxid);
   }
 
   #onAuthReply(cx: Context, err: number): void {
@@ -424,21 +378,9 @@ export class Client implements Actor {
     if (!this.#credentials.accepted()) this.#lose(cx, "replies are out of order");
   }
 
-  #fire(
-    listeners: Iterable<WatchListener>,
-    type: WatchEventType,
-    path: string | undefined,
-    zxid: Zxid | undefined,
-  ): void {
-    let event: WatchEvent | undefined;
-    for (const listener of listeners) {
-      event ??= { type, state: this.#state, path, zxid };
-      this.#sink.watchFired(listener, event);
-    }
-  }
-
   #setState(state: ClientState, error: ZooKeeperError | undefined): void {
     this.#state = state;
+    this.#watching.state = state;
     this.#sink.stateChanged(state, error);
   }
 
@@ -485,58 +427,40 @@ export class Client implements Actor {
     this.#calls.failUnsent(errno, detail);
     this.#credentials.fail(error);
     this.#setState(state, error);
-    this.#fire(this.#watches.takeAll(), "none", undefined, undefined);
+    this.#watching.tellOfEnd();
     for (const completion of this.#closing ?? []) completion.resolve();
     this.#closing = undefined;
     if (this.#haltWhenEnded) cx.halt(0, "stop requested");
   }
 
   #send(cx: Context, operation: Operation<unknown>, completion: Completion<unknown>, xid?: Xid): void {
-    const w = this.#beginFrame();
-    writeRequestHeader(w, 0, operation.type);
-    operation.write(w, this.#root);
+    const packet = this.#packets.request(operation, this.#root);
     const frame: Uint8Array | undefined = undefined;
     const call: Call = { operation, completion, since: cx.now, xid: 0, frame, attemptsLeft: this.#hosts.count };
     const role = this.#role;
     if (role.kind === "connected") {
-      w.patchInt(XID_AT, this.#calls.sent(call, xid));
-      return this.#endFrame(cx, role.conn);
+      this.#packets.number(this.#calls.sent(call, xid));
+      return this.#transmit(cx, role.conn, packet);
     }
-    w.patchInt(0, w.length - XID_AT);
     // Encoded now, because what the data is should not depend on when the connection comes.
-    call.frame = w.take();
+    call.frame = packet.take();
     this.#calls.postpone(call);
   }
 
   #sendPostponed(cx: Context, conn: ConnId, call: Call): void {
     const frame = call.frame!;
     call.frame = undefined;
-    writeXid(frame, this.#calls.sent(call));
+    numberPacket(frame, this.#calls.sent(call));
     cx.send(conn, frame);
     this.#times.sent(cx.now);
-  }
-
-  #sendCredentials(cx: Context, conn: ConnId, { scheme, auth }: Credentials): void {
-    const w = this.#beginFrame();
-    writeRequestHeader(w, Xids.auth, OpCode.auth);
-    writeAuthPacket(w, { type: 0, scheme, auth });
-    this.#endFrame(cx, conn);
   }
 
   #sendClose(cx: Context): void {
     this.#send(cx, closeSession() as Operation<unknown>, IGNORED);
   }
 
-  #beginFrame(): Writer {
-    const w = this.#writer.clear();
-    w.int(0);
-    return w;
-  }
-
-  #endFrame(cx: Context, conn: ConnId): void {
-    const w = this.#writer;
-    w.patchInt(0, w.length - XID_AT);
-    cx.send(conn, w.bytes, 0, w.length);
+  #transmit(cx: Context, conn: ConnId, packet: Writer): void {
+    cx.send(conn, packet.bytes, 0, packet.length);
     this.#times.sent(cx.now);
   }
 }
@@ -545,33 +469,9 @@ const IGNORED: Completion<unknown> = { resolve() {}, reject() {} };
 /** Tells the client's own SetWatches from the application's calls. */
 const REARMED: Completion<unknown> = { resolve() {}, reject() {} };
 
-const EVENT_NAMES: ReadonlyMap<number, WatchEventType> = new Map<number, WatchEventType>([
-  [EventType.nodeCreated, "nodeCreated"],
-  [EventType.nodeDeleted, "nodeDeleted"],
-  [EventType.nodeDataChanged, "nodeDataChanged"],
-  [EventType.nodeChildrenChanged, "nodeChildrenChanged"],
-]);
-const REMOVED = {
-  data: "dataWatchRemoved",
-  exist: "dataWatchRemoved",
-  child: "childWatchRemoved",
-  persistent: "persistentWatchRemoved",
-  persistentRecursive: "persistentWatchRemoved",
-} as const;
 const END_DETAILS: Readonly<Partial<Record<ClientState, string>>> = { closed: "the client is closed" };
 const LOSS_CAUSES: Readonly<Record<string, string>> = {
   refused: "the server refused the connection",
   unreachable: "the server cannot be reached",
   reset: "the connection was reset",
 };
-
-function writeXid(frame: Uint8Array, xid: Xid): void {
-  new DataView(frame.buffer, frame.byteOffset).setInt32(XID_AT, xid);
-}
-
-function pingFrame(): Uint8Array {
-  const w = new Writer(12);
-  w.int(8);
-  writeRequestHeader(w, Xids.ping, OpCode.ping);
-  return w.take();
-}

@@ -250,7 +250,7 @@ export class ZooKeeper {
   }
 
   #onState(state: ClientState): void {
-    for (const listener of [...this.#stateListeners]) listener(state);
+    for (const listener of this.#stateListeners) listener(state);
     if (isFinal(state)) this.#host.close();
   }
 }

@@ -213,8 +213,8 @@ test("a session outlives its server's restart: watches are set again and tell wh
   const events: string[] = [];
   await zk.exists("/later", { watch: (event) => events.push(`${event.type} ${event.path}`) });
   await server.stop();
+  await until(() => zk.state === "connecting");
   const waiting = zk.getData("/restart").catch((error: unknown) => error);
-  expect(zk.state).toBe("connecting");
   await start();
   await waiting;
   const other = await client();
@@ -254,7 +254,7 @@ test("without a server connecting fails in time, and so does every call", async 
   await expect(zk.getData("/")).rejects.toMatchObject({ code: "SESSIONEXPIRED" });
 });
 
-async function until(met: () => Promise<boolean>): Promise<void> {
+async function until(met: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await met())) await new Promise((resolve) => setImmediate(resolve));
 }
 
