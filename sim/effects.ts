@@ -3,7 +3,8 @@ import type { Address, ConnId, DirectoryName, DiskOp, FileName } from "../core/a
 import type { EffectSink } from "../core/outbox.ts";
 import type { Disk, DiskRequest, DiskVerb } from "./disk.ts";
 import { describeRequest } from "./disk.ts";
-import type { Network, NetworkUser, Side } from "./network.ts";
+import type { Network } from "./network.ts";
+import type { NetworkUser, Side } from "./side.ts";
 import type { Trace } from "./trace.ts";
 
 export interface Halt {
@@ -115,15 +116,7 @@ export class Effects implements EffectSink {
     this.#halted({ kind: "halted", code, reason });
   }
 
-  #submit(
-    verb: DiskVerb,
-    op: number,
-    name: string,
-    otherName = "",
-    offset = 0,
-    length = 0,
-    bytes: Uint8Array | undefined = undefined,
-  ): void {
+  #submit(verb: DiskVerb, op: number, name: string, otherName = "", offset = 0, length = 0, bytes?: Uint8Array): void {
     const request: DiskRequest = { verb, op: op as DiskOp, name, otherName, offset, length, bytes };
     if (this.#trace.wordy) this.#trace.effect(describeRequest(request));
     this.#disk.submit(request);

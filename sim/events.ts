@@ -58,7 +58,7 @@ export class Agenda {
   }
 
   /** An instant that has passed means now: after everything already scheduled for now. */
-  schedule(at: Micros, subject: Subject, kind: number, n = 0, what: object | undefined = undefined): void {
+  schedule(at: Micros, subject: Subject, kind: number, n = 0, what?: object): void {
     const event = this.#spare.pop() ?? { at: 0, sequence: 0, subject: NOBODY, kind: 0, n: 0, what: undefined };
     event.at = at > this.#now ? at : this.#now;
     event.sequence = this.#scheduled++;

@@ -25,11 +25,7 @@ export class HostFacts implements Facts {
     this.#listeners = listeners;
   }
 
-  log(
-    level: "debug" | "info" | "warn" | "error",
-    message: string,
-    fields: Readonly<Record<string, unknown>> | undefined = undefined,
-  ): void {
+  log(level: "debug" | "info" | "warn" | "error", message: string, fields?: Readonly<Record<string, unknown>>): void {
     for (const listener of this.#listeners) listener.log?.(this.#host, level, message, fields);
   }
   logged(zxid: number): void {

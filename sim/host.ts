@@ -11,54 +11,14 @@ import type { Disk, DiskRequest, DiskUser } from "./disk.ts";
 import { describeRequest } from "./disk.ts";
 import type { Survival } from "./disk-image.ts";
 import { Effects } from "./effects.ts";
-import type { Agenda, Micros, Subject } from "./events.ts";
+import type { Micros, Subject } from "./events.ts";
 import { MICROS_PER_MILLI } from "./events.ts";
 import { HostFacts } from "./facts.ts";
-import type { FactListener } from "./facts.ts";
-import type { Network, NetworkUser, Side } from "./network.ts";
-import type { Range } from "./range.ts";
+import type { Exit, HostParts, HostWorld } from "./host-parts.ts";
 import { drawFrom } from "./range.ts";
-import type { Trace, Traced } from "./trace.ts";
+import type { NetworkUser, Side } from "./side.ts";
+import type { Traced } from "./trace.ts";
 import { enterHandler, leaveHandler, takeTripped } from "./tripwires.ts";
-
-/** How the last run of a host's actor ended. */
-export type Exit =
-  | { readonly kind: "halted"; readonly code: number; readonly reason: string }
-  | { readonly kind: "threw"; readonly error: unknown }
-  | { readonly kind: "crashed" };
-
-export interface Listening {
-  readonly address: Address;
-  readonly port: Port;
-}
-
-/** What a host wants from its world. */
-export interface HostWorld {
-  readonly agenda: Agenda;
-  readonly network: Network;
-  readonly trace: Trace;
-  /** After every event of a host's actor and every operation of its disk; the host may be crashed here. */
-  passed(host: SimHost, event: Traced, request: DiskRequest | undefined): void;
-  /** Before the effects of an event are applied: true when the host is to crash with them dropped. */
-  strikes(host: SimHost): boolean;
-  exited(host: SimHost, exit: Exit): void;
-}
-
-export interface HostParts {
-  readonly name: string;
-  readonly number: number;
-  readonly clock: Clock;
-  readonly timerSlack: Micros;
-  /** Between two events of the actor's own making (a deadline that has passed, a call): a handler takes time. */
-  readonly turn: Range;
-  readonly listens: readonly Listening[];
-  /** A new run of the actor. `run` counts from 1. */
-  readonly boot: (seed: number, run: number) => Actor;
-  readonly listeners: readonly FactListener[];
-  /** Host and disk know each other. */
-  readonly disk: (user: DiskUser) => Disk;
-  readonly prng: Prng;
-}
 
 const Kind = { start: 0, deadline: 1, call: 2, stop: 3, proceed: 4, deferred: 5, restart: 6 } as const;
 interface Call {
@@ -171,7 +131,7 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
     this.#schedule(this.#world.agenda.now + lasts, Kind.proceed);
   }
 
-  defer(subject: Subject, kind: number, n: number, what: object | undefined = undefined): void {
+  defer(subject: Subject, kind: number, n: number, what?: object): void {
     this.#deferred.push({ subject, kind, n, what });
   }
 
@@ -215,14 +175,7 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
   // The events of the actor. Each one: begin, handler, end.
 
   #onStarted(): void {
-    const actor = this.#begin("started", "onStarted", this.#run, 0);
-    if (this.#wordy) this.#world.trace.detail(`run ${this.#run}`);
-    try {
-      actor.onStarted(this.#outbox);
-    } catch (error) {
-      return this.#threw(error);
-    }
-    this.#end("started");
+    this.#deliver("started", "onStarted", this.#run, `run ${this.#run}`, (actor, cx) => actor.onStarted(cx));
   }
 
   #onDeadline(): void {
@@ -243,23 +196,11 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
   }
 
   #onCall(call: (cx: Context) => void): void {
-    this.#begin("called", "a call", 0, 0);
-    try {
-      call(this.#outbox);
-    } catch (error) {
-      return this.#threw(error);
-    }
-    this.#end("called");
+    this.#deliver("called", "a call", 0, "", (_actor, cx) => call(cx));
   }
 
   #onStop(): void {
-    const actor = this.#begin("asked to stop", "onStopRequested", 0, 0);
-    try {
-      actor.onStopRequested(this.#outbox);
-    } catch (error) {
-      return this.#threw(error);
-    }
-    this.#end("asked to stop");
+    this.#deliver("asked to stop", "onStopRequested", 0, "", (actor, cx) => actor.onStopRequested(cx));
   }
 
   accepted(side: Side, port: Port, from: Address): ConnId {
@@ -267,27 +208,14 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
     // The handler may already send on it.
     side.conn = conn;
     this.#effects.adopt(side);
-    const actor = this.#begin("accepted", "onAccepted", conn, 0);
-    if (this.#wordy) this.#world.trace.detail(`conn ${conn} on ${port} from ${from}`);
-    try {
-      actor.onAccepted(this.#outbox, conn, port, from);
-    } catch (error) {
-      this.#threw(error);
-      return conn;
-    }
-    this.#end("accepted");
+    const details = this.#wordy ? `conn ${conn} on ${port} from ${from}` : "";
+    this.#deliver("accepted", "onAccepted", conn, details, (actor, cx) => actor.onAccepted(cx, conn, port, from));
     return conn;
   }
 
-  connected(side: Side): void {
-    const actor = this.#begin("connected", "onConnected", side.conn, 0);
-    if (this.#wordy) this.#world.trace.detail(`conn ${side.conn} to ${side.to}`);
-    try {
-      actor.onConnected(this.#outbox, side.conn);
-    } catch (error) {
-      return this.#threw(error);
-    }
-    this.#end("connected");
+  connected({ conn, to }: Side): void {
+    const details = this.#wordy ? `conn ${conn} to ${to}` : "";
+    this.#deliver("connected", "onConnected", conn, details, (actor, cx) => actor.onConnected(cx, conn));
   }
 
   received(side: Side, bytes: Uint8Array): void {
@@ -303,27 +231,17 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
     this.#end("received");
   }
 
-  drained(side: Side): void {
-    const actor = this.#begin("drained", "onDrained", side.conn, 0);
-    if (this.#wordy) this.#world.trace.detail(`conn ${side.conn}`);
-    try {
-      actor.onDrained(this.#outbox, side.conn);
-    } catch (error) {
-      return this.#threw(error);
-    }
-    this.#end("drained");
+  drained({ conn }: Side): void {
+    const details = this.#wordy ? `conn ${conn}` : "";
+    this.#deliver("drained", "onDrained", conn, details, (actor, cx) => actor.onDrained(cx, conn));
   }
 
   closed(side: Side, cause: CloseCause): void {
     if (!this.#effects.release(side)) return;
-    const actor = this.#begin("closed", "onClosed", side.conn, cause.length);
-    if (this.#wordy) this.#world.trace.detail(`conn ${side.conn} by ${cause}`);
-    try {
-      actor.onClosed(this.#outbox, side.conn, cause);
-    } catch (error) {
-      return this.#threw(error);
-    }
-    this.#end("closed");
+    const { conn } = side;
+    const details = this.#wordy ? `conn ${conn} by ${cause}` : "";
+    this.#world.trace.text(cause);
+    this.#deliver("closed", "onClosed", conn, details, (actor, cx) => actor.onClosed(cx, conn, cause));
   }
 
   diskDid(request: DiskRequest): void {
@@ -349,6 +267,24 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
       return this.#threw(error);
     }
     this.#end("disk done");
+  }
+
+  /** The rarer events; the three that are most of a run spare themselves the closure. */
+  #deliver(
+    event: Traced,
+    handler: string,
+    a: number,
+    details: string,
+    handle: (actor: Actor, cx: Context) => void,
+  ): void {
+    const actor = this.#begin(event, handler, a, 0);
+    this.#world.trace.detail(details);
+    try {
+      handle(actor, this.#outbox);
+    } catch (error) {
+      return this.#threw(error);
+    }
+    this.#end(event);
   }
 
   #begin(event: Traced, handler: string, a: number, b: number): Actor {
@@ -421,7 +357,7 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
   #nextTurn(): Micros {
     return this.#world.agenda.now + drawFrom(this.#parts.prng, this.#parts.turn);
   }
-  #schedule(at: Micros, kind: number, what: object | undefined = undefined): void {
+  #schedule(at: Micros, kind: number, what?: object): void {
     this.#world.agenda.schedule(at, this, kind, this.#run, what);
   }
   get #wordy(): boolean {

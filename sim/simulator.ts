@@ -15,7 +15,7 @@ import { Agenda, MICROS_PER_MILLI } from "./events.ts";
 import type { FactListener, FactName } from "./facts.ts";
 import type { Fault, ScheduledFault, Trigger } from "./faults.ts";
 import { describeFault } from "./faults.ts";
-import type { Exit, HostWorld, Listening } from "./host.ts";
+import type { Exit, HostWorld, Listening } from "./host-parts.ts";
 import { SimHost } from "./host.ts";
 import type { NetworkProfile } from "./network.ts";
 import { FAST_NETWORK, Network } from "./network.ts";

@@ -6,7 +6,8 @@
  */
 import type { MutantName } from "../../core/pipeline/state.ts";
 import { StandaloneServer } from "../../core/server/standalone.ts";
-import type { Exit, SimHost } from "../host.ts";
+import type { SimHost } from "../host.ts";
+import type { Exit } from "../host-parts.ts";
 import { address, Simulator } from "../simulator.ts";
 import type { Trace } from "../trace.ts";
 import type { CrashPlan } from "./crash-plan.ts";

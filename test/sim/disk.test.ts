@@ -161,7 +161,9 @@ test("what was synced is never harmed by the loss of what came after, whatever i
       expect(found.slice(0, synced.length)).toBe(synced);
       expect(found.length).toBeGreaterThanOrEqual(4096);
       const rest = after.join("").padEnd(4096, "\0");
-      const odd = [...found].findIndex((at, i) => i >= synced.length && at !== "\0" && at !== rest[i - synced.length]);
+      const odd = found
+        .split("")
+        .findIndex((at, i) => i >= synced.length && at !== "\0" && at !== rest[i - synced.length]);
       expect(odd).toBe(-1);
     }),
     { seed: 4, numRuns: 150 },
