@@ -55,18 +55,18 @@ export async function shell(given: readonly string[]): Promise<number> {
     return Exit.failed;
   }
   const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true && options.command.length === 0;
-  const lines = terminal ? openTerminal() : undefined;
-  const session = new Shell(settingsOf(options, lines));
+  const conversation = terminal ? new Conversation() : undefined;
+  const session = new Shell(settingsOf(options, conversation));
   try {
     const zk = session.connect();
     if (options.waitForConnection) await zk.connected();
   } catch (error) {
-    lines?.close();
+    conversation?.end();
     process.stderr.write(`${error instanceof ZooKeeperError ? formatError(error) : String(error)}\n`);
     return Exit.failed;
   }
   if (options.command.length > 0) await session.run(options.command);
-  else if (lines !== undefined) await converse(session, lines);
+  else if (conversation !== undefined) await conversation.hold(session);
   else await readPipe(session);
   await session.close();
   return session.exitCode;
@@ -92,16 +92,8 @@ function parseOptions(given: readonly string[]): ShellOptions | string {
   return { server, timeout, readOnly, waitForConnection, json, command: given.slice(at) };
 }
 
-function settingsOf(options: ShellOptions, lines: readline.Interface | undefined): ShellSettings {
+function settingsOf(options: ShellOptions, conversation: Conversation | undefined): ShellSettings {
   const { server, timeout, readOnly, json, command } = options;
-  // Events come whenever they like: they go above the line that is being typed.
-  const above = (write: () => void): void => {
-    if (lines === undefined) return write();
-    readline.cursorTo(process.stdout, 0);
-    readline.clearLine(process.stdout, 0);
-    write();
-    lines.prompt(true);
-  };
   const print = (text: string): void => void process.stdout.write(`${text}\n`);
   return {
     server,
@@ -112,7 +104,10 @@ function settingsOf(options: ShellOptions, lines: readline.Interface | undefined
     print,
     printError: (text) => void process.stderr.write(`${text}\n`),
     // The output of a single command is its result and nothing else.
-    printEvent: command.length > 0 ? () => {} : (text) => above(() => print(text)),
+    printEvent:
+      command.length > 0
+        ? () => {}
+        : (text) => (conversation === undefined ? print(text) : conversation.interrupt(text)),
   };
 }
 
@@ -140,44 +135,69 @@ async function readPipe(session: Shell): Promise<void> {
 
 // ---- a terminal ----
 
-let completing: Shell | undefined;
+/** Prompts, and keeps what happens apart from what is being typed. */
+class Conversation {
+  readonly #lines: readline.Interface;
+  #session: Shell | undefined;
+  /** The prompt is shown, and perhaps half a line behind it. */
+  #asking = false;
 
-function openTerminal(): readline.Interface {
-  return readline.createInterface({
-    input: process.stdin,
-    output: process.stdout,
-    history: readHistory(),
-    historySize: HISTORY_LINES,
-    removeHistoryDuplicates: true,
-    completer: (line: string, callback: (error: null, result: [string[], string]) => void) => {
-      void complete(completing?.zk, line).then((result) => callback(null, result));
-    },
-  });
-}
-
-async function converse(session: Shell, lines: readline.Interface): Promise<void> {
-  completing = session;
-  process.stdout.write("Welcome to ZooKeeper!\n");
-  const prompt = (): void => {
-    lines.setPrompt(session.prompt);
-    lines.prompt();
-  };
-  prompt();
-  lines.on("SIGINT", () => {
-    // As in every shell: throws the line away.
-    process.stdout.write("^C\n");
-    lines.write(null, { ctrl: true, name: "u" });
-    prompt();
-  });
-  for await (const line of lines) {
-    await session.runLine(line);
-    writeHistory(line);
-    if (session.finished) break;
-    prompt();
+  constructor() {
+    this.#lines = readline.createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      history: readHistory(),
+      historySize: HISTORY_LINES,
+      removeHistoryDuplicates: true,
+      completer: (line: string, callback: (error: null, result: [string[], string]) => void) => {
+        void complete(this.#session?.zk, line).then((result) => callback(null, result));
+      },
+    });
   }
-  lines.close();
-  // A session by hand has shown its failures already.
-  session.exitCode = Exit.ok;
+
+  /** Until `quit` or the end of the input. */
+  async hold(session: Shell): Promise<void> {
+    this.#session = session;
+    process.stdout.write("Welcome to ZooKeeper!\n");
+    this.#ask(false);
+    this.#lines.on("SIGINT", () => {
+      // As in every shell: throws the line away.
+      process.stdout.write("^C\n");
+      this.#lines.write(null, { ctrl: true, name: "u" });
+      this.#ask(false);
+    });
+    for await (const line of this.#lines) {
+      this.#asking = false;
+      await session.runLine(line);
+      writeHistory(line);
+      if (session.finished) break;
+      this.#ask(false);
+    }
+    this.end();
+    // Somebody was there to see what failed.
+    session.exitCode = Exit.ok;
+  }
+
+  /** Events come whenever they like: they go above the line that is being typed. */
+  interrupt(text: string): void {
+    if (this.#asking) {
+      readline.cursorTo(process.stdout, 0);
+      readline.clearLine(process.stdout, 0);
+    }
+    process.stdout.write(`${text}\n`);
+    if (this.#asking) this.#ask(true);
+  }
+
+  end(): void {
+    this.#asking = false;
+    this.#lines.close();
+  }
+
+  #ask(again: boolean): void {
+    this.#asking = true;
+    this.#lines.setPrompt(this.#session!.prompt);
+    this.#lines.prompt(again);
+  }
 }
 
 function historyFile(): string {
