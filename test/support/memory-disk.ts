@@ -3,7 +3,16 @@
  * to. What is not synced is lost, or torn, in {@link MemoryDisk.crash}. A fake of the host, not of any module of ours.
  */
 import { NO_FACTS } from "../../core/actor.ts";
-import type { Context, DirectoryName, DiskError, DiskOp, DiskOutcome, Facts, FileName } from "../../core/actor.ts";
+import type {
+  ConnId,
+  Context,
+  DirectoryName,
+  DiskError,
+  DiskOp,
+  DiskOutcome,
+  Facts,
+  FileName,
+} from "../../core/actor.ts";
 import { Outbox } from "../../core/outbox.ts";
 import type { EffectSink } from "../../core/outbox.ts";
 
@@ -13,8 +22,11 @@ interface MemoryFile {
   position: number;
   /** At least `position`; the difference is padding. */
   size: number;
-  /** What a crash leaves. */
-  durable: Uint8Array;
+  /** What a crash leaves: so many bytes as they are, and zeros up to the size. */
+  durablePosition: number;
+  durableSize: number;
+  /** The durable bytes themselves, once what they were was cut off and that is not durable yet. */
+  durableBytes: Uint8Array | undefined;
   failure: DiskError | undefined;
 }
 interface Pending {
@@ -32,7 +44,11 @@ export class MemoryDisk implements EffectSink {
   #durableNames: Map<string, MemoryFile> = new Map();
   #pending: Pending[] = [];
   #now = 0;
+  /** The wall clock when the process at hand began. */
+  #wallOrigin = 1_700_000_000_000;
   #outbox: Outbox;
+  /** How long an event takes. */
+  protected eventTakes = 1;
   /** Bytes that may be stored; beyond it appends fail. */
   capacity: number = Infinity;
   /** Operations asked for, like `sync log/version-2/log.1`. */
@@ -45,14 +61,35 @@ export class MemoryDisk implements EffectSink {
 
   constructor(facts: Facts = NO_FACTS) {
     this.#facts = facts;
-    this.#outbox = new Outbox(facts, () => 0);
+    this.#outbox = this.#newOutbox();
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  /** A name for a connection, for those who have connections too. */
+  protected nextConn(): ConnId {
+    return this.#outbox.nextConn();
+  }
+  protected queued(_conn: ConnId): number {
+    return 0;
+  }
+  #newOutbox(): Outbox {
+    return new Outbox(this.#facts, (conn) => this.queued(conn));
   }
 
   /** One event. */
   event<T>(body: (cx: Context) => T): T {
-    this.#now++;
-    this.#outbox.begin(this.#now, 1_700_000_000_000 + this.#now);
-    const result = body(this.#outbox);
+    this.#now += this.eventTakes;
+    this.#outbox.begin(this.#now, this.#wallOrigin + this.#now);
+    let result: T;
+    try {
+      result = body(this.#outbox);
+    } catch (error) {
+      this.#outbox.discard();
+      throw error;
+    }
     this.#outbox.drain(this);
     return result;
   }
@@ -78,21 +115,25 @@ export class MemoryDisk implements EffectSink {
     while (this.#pending.length > 0) this.completeOne(user);
   }
 
+  /** The process ends; what it wrote stays, synced or not. */
+  kill(): void {
+    this.#pending = [];
+    this.#outbox = this.#newOutbox();
+    this.#wallOrigin += this.#now + 1;
+    this.#now = 0;
+  }
+
   /** The power goes. `keep` says how much of a file's unsynced bytes survives (a count), and so tears them. */
   crash(keep: (name: string, unsynced: number) => number = () => 0): void {
-    this.#pending = [];
-    this.#outbox = new Outbox(this.#facts, () => 0);
-    this.#now = 0;
+    this.kill();
     this.files = new Map();
     for (const [name, file] of this.#durableNames) {
-      const now = file.bytes.slice(0, file.size);
-      const length = Math.min(
-        now.length,
-        file.durable.length + keep(name, Math.max(0, file.size - file.durable.length)),
-      );
-      const survived = new Uint8Array(Math.max(length, file.durable.length));
-      survived.set(now.subarray(0, length));
-      survived.set(file.durable);
+      const { durableSize, durablePosition } = file;
+      const length = Math.min(file.size, durableSize + keep(name, Math.max(0, file.size - durableSize)));
+      const survived = new Uint8Array(Math.max(length, durableSize));
+      survived.set(file.bytes.subarray(0, length));
+      survived.fill(0, 0, durableSize);
+      survived.set((file.durableBytes ?? file.bytes).subarray(0, durablePosition));
       this.files.set(name, fileOf(survived));
     }
     this.#durableNames = new Map(this.files);
@@ -152,18 +193,20 @@ export class MemoryDisk implements EffectSink {
   sync(op: DiskOp, name: FileName): void {
     // Bytes appended after the call are not covered by it.
     const at = this.files.get(name);
-    const covered = at?.bytes.slice(0, at.size);
-    const size = at?.position ?? 0;
+    const position = at?.position ?? 0;
+    const size = at?.size ?? 0;
     this.#queue(op, name, `sync ${name}`, () => {
       const file = this.files.get(name);
-      if (file === undefined || covered === undefined) return failed("missing");
+      if (file === undefined || at === undefined) return failed("missing");
       if (file.failure !== undefined) {
         const error = file.failure;
         file.failure = undefined;
         return failed(error);
       }
-      file.durable = covered;
-      this.unsyncedBytes = Math.max(0, file.position - size);
+      file.durablePosition = position;
+      file.durableSize = size;
+      file.durableBytes = undefined;
+      this.unsyncedBytes = Math.max(0, file.position - position);
       return { kind: "synced" };
     });
   }
@@ -217,6 +260,7 @@ export class MemoryDisk implements EffectSink {
     this.#queue(op, name, `truncate ${name} ${length}`, () => {
       const file = this.files.get(name);
       if (file === undefined) return failed("missing");
+      if (length < file.durablePosition) file.durableBytes ??= file.bytes.slice(0, file.durablePosition);
       file.size = length;
       file.position = length;
       file.bytes.fill(0, length);
@@ -229,10 +273,10 @@ export class MemoryDisk implements EffectSink {
   }
 
   connect(): void {}
-  send(): void {}
-  close(): void {}
-  pause(): void {}
-  resume(): void {}
+  send(_conn: ConnId, _bytes: Uint8Array, _start: number, _end: number): void {}
+  close(_conn: ConnId): void {}
+  pause(_conn: ConnId): void {}
+  resume(_conn: ConnId): void {}
 
   #queue(op: DiskOp, name: string, what: string, run: () => DiskOutcome): void {
     this.trace.push(what);
@@ -261,7 +305,9 @@ function fileOf(bytes: Uint8Array): MemoryFile {
     bytes: bytes.slice(),
     position: bytes.length,
     size: bytes.length,
-    durable: bytes.slice(),
+    durablePosition: bytes.length,
+    durableSize: bytes.length,
+    durableBytes: undefined,
     failure: undefined,
   };
 }
