@@ -232,6 +232,7 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
     if (result === undefined) return;
     this.#recovery = undefined;
     if ("fatal" in result) return cx.halt(EXIT_DATA_DIRECTORY, result.fatal);
+    if (result.lastZxid < 0) return cx.halt(EXIT_DATA_DIRECTORY, NO_DATABASE);
     this.#serve(cx, result);
     this.#stopWhenIdle(cx);
   }
@@ -325,6 +326,10 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
     }
   }
 }
+
+const NO_DATABASE =
+  "there is no database in the data directory and db.autocreate is false; " +
+  "put the data there, or create the empty file `initialize` in the log directory to begin with none";
 
 const NO_BODY = new Reader(new Uint8Array(0));
 
