@@ -8,7 +8,7 @@ import type { ZooKeeperError } from "../../../core/client/errors.ts";
 import type { ClientState, WatchEvent } from "../../../core/client/events.ts";
 import { create, getData, setData } from "../../../core/client/operations.ts";
 import type { Operation } from "../../../core/client/operations.ts";
-import { isFinal } from "../../../core/client/zookeeper.ts";
+import { isFinal, ZooKeeper } from "../../../core/client/zookeeper.ts";
 import { DEFAULT_SERVER_CONFIG } from "../../../core/config.ts";
 import { StandaloneServer } from "../../../core/server/standalone.ts";
 import type { Fault, NetworkProfile, ScheduledFault } from "../../../sim/index.ts";
@@ -154,4 +154,31 @@ test("the same seed gives the same run", () => {
     return world.hash;
   });
   expect(hashes[0]).toBe(hashes[1]);
+});
+
+test("the promise API runs on the simulated host as it does on TCP", async () => {
+  const world = new Simulator({ seed: 3 });
+  const server = { name: "server", listens: [{ address: SERVER, port: "client" }] as const };
+  world.addHost({ ...server, boot: (seed) => new StandaloneServer(DEFAULT_SERVER_CONFIG, seed) }).start();
+  const zk = new ZooKeeper(SERVER, {}, 1, (actor) => {
+    const host = world.addHost({ name: "app", boot: () => actor });
+    host.start();
+    return { run: (f) => host.run(f), close: () => {} };
+  });
+  const story = (async (): Promise<string[]> => {
+    const told: string[] = [];
+    await zk.connected();
+    await zk.create("/a", "1");
+    await zk.getData("/a", { watch: (event) => told.push(event.type) });
+    await zk.setData("/a", "2");
+    told.push(await zk.create("/a/b-", "", { mode: "ephemeral_sequential" }));
+    await zk.close();
+    return told;
+  })();
+  // Promises go on between events.
+  for (let turns = 0; turns < 5000 && zk.state !== "closed"; turns++) {
+    world.run({ events: 1 });
+    await Promise.resolve();
+  }
+  expect(await story).toEqual(["nodeDataChanged", "/a/b-0000000000"]);
 });
