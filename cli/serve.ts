@@ -1,5 +1,4 @@
 /** `vivarium serve [zoo.cfg]`: a server in the foreground, until it is told to stop. Java: zkServer.sh start-foreground. */
-import path from "node:path";
 import { Option } from "commander";
 import type { Command } from "commander";
 import { configFromSettings, readConfigFile } from "../net/config-file.ts";
@@ -48,10 +47,12 @@ async function serve(file: string | undefined, options: ServeOptions): Promise<n
 }
 
 function embeddedConfig({ port, data }: ServeOptions): ServeConfig {
-  if (!/^\d+$/.test(port)) {
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new StartError(`--port: "${port}" is not a port; write e.g. --port 2181`, ExitCode.invocation);
   }
-  return configFromSettings({ clientPort: port, clientPortAddress: "127.0.0.1", dataDir: data, tickTime: 2000 });
+  const settings = { clientPort: port, clientPortAddress: "127.0.0.1", dataDir: data, tickTime: 2000 };
+  const spelled: Readonly<Record<string, string>> = { clientPort: "--port", dataDir: "--data" };
+  return { ...configFromSettings(settings), where: (key) => spelled[key] ?? key };
 }
 
 /** The first signal asks; a second one does not wait. */
@@ -71,7 +72,7 @@ function stopOnSignals(server: RunningServer, logger: Logger): void {
 /** People are told what to type next; machines get the same as fields. */
 function greet(config: ServeConfig, server: RunningServer, logger: Logger): void {
   const { clientPort, secureClientPort } = server;
-  const dataDir = path.relative("", config.dataDir) || ".";
+  const { dataDir } = config;
   logger.log("info", "listening", { clientPort, secureClientPort, dataDir, dataLogDir: config.dataLogDir });
   if (!process.stdout.isTTY || clientPort === undefined) return;
   const host = config.clientPortAddress ?? "127.0.0.1";

@@ -26,8 +26,8 @@ export function openDirectories(config: ServeConfig): DataDirectories {
   try {
     for (const [directory, key] of places) {
       const where = config.where(key);
-      prepare(directory, key, where, config.createDirectories);
-      claims.push(claimDirectory(directory, key, where));
+      prepare(directory, where, config.createDirectories);
+      claims.push(claimDirectory(directory, where));
     }
     if (places.size === 2) checkContents(config);
     return { serverId: readServerId(config.dataDir), release };
@@ -41,7 +41,7 @@ function refuse(message: string): never {
   throw new StartError(message, ExitCode.dataDirectory);
 }
 
-function prepare(directory: string, key: string, where: string, mayMake: boolean): void {
+function prepare(directory: string, where: string, mayMake: boolean): void {
   const inner = path.join(directory, "version-2");
   try {
     if (mayMake) fs.mkdirSync(inner, { recursive: true });
@@ -51,7 +51,7 @@ function prepare(directory: string, key: string, where: string, mayMake: boolean
     if (error instanceof StartError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") refuse(`${where}: ${inner} does not exist; make it or remove datadir.autocreate=false`);
-    refuse(`${where}: ${directory} cannot be used (${REASONS[code ?? ""] ?? code}); choose another ${key}`);
+    refuse(`${where}: ${directory} cannot be used (${REASONS[code ?? ""] ?? code}); choose another directory`);
   }
 }
 
@@ -102,15 +102,16 @@ function readServerId(dataDir: string): number | undefined {
  *
  * Processes in other containers or on other machines cannot be seen and count as gone.
  */
-function claimDirectory(directory: string, key: string, where: string): string {
+function claimDirectory(directory: string, where: string): string {
   const own = `.vivarium.${process.pid}.${startOf(process.pid) ?? 0}.lock`;
   const claim = path.join(directory, own);
   try {
     fs.writeFileSync(claim, "", { flag: "wx" });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") refuse(`${where}: ${directory} is in use by a server in this very process; choose another`);
-    refuse(`${where}: ${directory} cannot be used (${REASONS[code ?? ""] ?? code}); choose another ${key}`);
+    if (code === "EEXIST")
+      refuse(`${where}: ${directory} is in use by a server in this very process; choose another directory`);
+    refuse(`${where}: ${directory} cannot be used (${REASONS[code ?? ""] ?? code}); choose another directory`);
   }
   for (const name of fs.readdirSync(directory)) {
     const match = /^\.vivarium\.(\d+)\.(\d+)\.lock$/.exec(name);
@@ -118,7 +119,7 @@ function claimDirectory(directory: string, key: string, where: string): string {
     const pid = Number(match[1]);
     if (isAlive(pid, Number(match[2]))) {
       fs.rmSync(claim, { force: true });
-      refuse(`${where}: ${directory} is in use by process ${pid}; stop that server or choose another ${key}`);
+      refuse(`${where}: ${directory} is in use by process ${pid}; stop that server or choose another directory`);
     }
     fs.rmSync(path.join(directory, name), { force: true });
   }

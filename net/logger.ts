@@ -37,12 +37,13 @@ function hex(value: bigint): string {
   return `0x${BigInt.asUintN(64, value).toString(16)}`;
 }
 
-/** `12:34:56.789 info  message  key=value …` */
+/** `12:34:56.789 info  message key=value …`, in local time. */
 export function peopleStream(out: { write(text: string): unknown }): DestinationStream {
   return {
     write(line: string): void {
       const { time, level, msg, pid: _pid, error, ...fields } = JSON.parse(line) as Record<string, unknown>;
-      const clock = new Date(Number(time)).toISOString().slice(11, 23);
+      const when = new Date(Number(time));
+      const clock = `${when.toTimeString().slice(0, 8)}.${String(when.getMilliseconds()).padStart(3, "0")}`;
       const name = pino.levels.labels[Number(level)] ?? "";
       const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${plain(value)}`);
       const stack = error === undefined ? "" : `\n${(error as { stack?: string }).stack ?? plain(error)}`;

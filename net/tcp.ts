@@ -27,6 +27,8 @@ export interface TlsListener {
   readonly createServer: () => TlsServer;
   /** A connection's first byte decides whether it speaks TLS. */
   readonly plainToo: boolean;
+  /** How long a connection may keep that byte back, in milliseconds. */
+  readonly detectionTimeout: number;
   /** What the peer's certificate calls it, if it showed one; undefined refuses the peer. */
   readonly identify: (socket: TLSSocket) => { readonly subject: string | undefined } | undefined;
 }
@@ -92,7 +94,7 @@ export class Tcp {
     server.on("connection", (socket) => {
       if (!this.#accepting) return void socket.destroy();
       if (tlsServer === undefined) this.#acceptPlain(socket, listener.port);
-      else if (listener.tls!.plainToo) this.#acceptEither(socket, listener.port, tlsServer);
+      else if (listener.tls?.plainToo) this.#acceptEither(socket, listener, tlsServer);
       else tlsServer.emit("connection", socket);
     });
     this.#servers.push(server);
@@ -219,10 +221,12 @@ export class Tcp {
     else socket.pause();
   }
 
-  #acceptEither(socket: Socket, port: Port, tlsServer: TlsServer): void {
+  #acceptEither(socket: Socket, { port, tls }: Listener, tlsServer: TlsServer): void {
     const dropped = (): void => void socket.destroy();
     socket.on("error", dropped);
+    socket.setTimeout(tls!.detectionTimeout, dropped);
     socket.once("data", (first: Buffer) => {
+      socket.setTimeout(0, dropped);
       socket.pause();
       socket.off("error", dropped);
       socket.unshift(first);

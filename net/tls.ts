@@ -30,6 +30,7 @@ export function tlsListener(settings: TlsSettings, plainToo: boolean, where: Whe
   }
   return {
     plainToo,
+    detectionTimeout: settings.handshakeTimeout ?? HANDSHAKE_MS,
     createServer: () => tls.createServer(options),
     identify(socket) {
       const certificate = socket.getPeerX509Certificate();

@@ -54,7 +54,7 @@ test("a place that cannot be a directory is one line with the file's and key's n
   fs.writeFileSync(dataDir, "");
   const config = parseConfig(`clientPort=0\ndataDir=${dataDir}`, "zoo.cfg");
   expect(() => openDirectories(config)).toThrow(
-    `zoo.cfg:2: dataDir: ${dataDir} cannot be used (part of the path is a file); choose another dataDir`,
+    `zoo.cfg:2: dataDir: ${dataDir} cannot be used (part of the path is a file); choose another directory`,
   );
 });
 
@@ -75,7 +75,7 @@ test("another live process is named; a dead one's claim, or a recycled number, d
   fs.writeFileSync(claim(process.ppid, start), "");
   const { message, exitCode } = complaint({ dataDir });
   expect(message).toBe(
-    `dataDir: ${dataDir} is in use by process ${process.ppid}; stop that server or choose another dataDir`,
+    `dataDir: ${dataDir} is in use by process ${process.ppid}; stop that server or choose another directory`,
   );
   expect(exitCode).toBe(3);
   fs.renameSync(claim(process.ppid, start), claim(process.ppid, start + 1));

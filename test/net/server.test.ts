@@ -76,7 +76,10 @@ test("a path is a zoo.cfg, and what is wrong in it is named with its line", asyn
 test("data that cannot be recovered rejects the start with ZooKeeper's exit code", async () => {
   const dataDir = fresh();
   fs.mkdirSync(path.join(dataDir, "version-2"), { recursive: true });
-  fs.writeFileSync(path.join(dataDir, "version-2/snapshot.5"), Buffer.from(`not a snapshot, but ends like one\0\0\0\x01/`));
+  fs.writeFileSync(
+    path.join(dataDir, "version-2/snapshot.5"),
+    Buffer.from(`not a snapshot, but ends like one\0\0\0\x01/`),
+  );
   const broken = start({ dataDir });
   await expect(broken).rejects.toBeInstanceOf(StartError);
   await expect(broken).rejects.toMatchObject({ exitCode: 3 });

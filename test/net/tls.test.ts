@@ -94,6 +94,12 @@ test("one port takes TLS and plain connections when asked to", async () => {
   expect(await talk(host, undefined, "ruok")).toBe("secureClient nobody\nruok");
 });
 
+test("on such a port a connection must say something in time", async () => {
+  const host = await start({ ...SERVER, clientAuth: "none", handshakeTimeout: 20 }, true);
+  const socket = net.connect(host.portOf("secureClient")!, "127.0.0.1");
+  await new Promise((resolve) => socket.on("close", resolve).resume());
+});
+
 test("a plain connection to a TLS port is closed", async () => {
   const host = await start(SERVER);
   expect(await talk(host, undefined, "ruok, long enough to be seen")).toMatch(/^(error|closed)/);
