@@ -79,7 +79,7 @@ function greet(config: ServeConfig, server: RunningServer, logger: Logger): void
   const address = `${host.includes(":") ? `[${host}]` : host}:${clientPort}`;
   process.stdout.write(`
   A ZooKeeper is listening on ${address}; its data is in ${dataDir}.
-  In another terminal:   npx vivarium shell --server ${address}
+  In another terminal:   npx vivarium shell -server ${address}
   To stop it:            Ctrl-C
 
 `);

@@ -10,8 +10,9 @@
  */
 import fs from "node:fs";
 import path from "node:path";
-import type { DirectoryName, DiskError, DiskOp, DiskOutcome, FileEntry, FileName } from "../core/actor.ts";
+import type { DirectoryName, DiskOp, DiskOutcome, FileName } from "../core/actor.ts";
 import { invariant } from "../core/invariant.ts";
+import { diskError, listDirectory, readAll, writeAll } from "./disk-calls.ts";
 
 export interface Volumes {
   /** Directory of the first part `data` of file names (dataDir). */
@@ -128,7 +129,7 @@ export class Disk {
           if (statError) return this.#failed(op, statError, finish);
           // A plain array: `slice` of a Buffer does not copy, and core must not have to know.
           const bytes = new Uint8Array(Math.max(0, Math.min(length, stat.size - offset)));
-          this.#readAll(file.fd, bytes, 0, offset, (error, got) => {
+          readAll(file.fd, bytes, 0, offset, (error, got) => {
             if (error !== undefined) return this.#failed(op, error, finish);
             finish();
             const endOfFile = got < bytes.length || offset + got >= stat.size;
@@ -274,7 +275,7 @@ export class Disk {
     this.#open(file, true, (openError) => {
       if (openError !== undefined) return this.#fail(file, openError, then);
       if (file.failure !== undefined) return then();
-      this.#writeAll(file.fd, bytes, 0, length, file.position, (error) => {
+      writeAll(file.fd, bytes, 0, length, file.position, (error) => {
         this.#recycle(bytes);
         if (error !== undefined) return this.#fail(file, error, then);
         file.position += length;
@@ -290,7 +291,7 @@ export class Disk {
       if (openError !== undefined || file.failure !== undefined) return inTwoHops();
       this.#openDurable(file, () => {
         if (file.syncFd < 0) return inTwoHops();
-        this.#writeAll(file.syncFd, bytes, 0, length, file.position, (error) => {
+        writeAll(file.syncFd, bytes, 0, length, file.position, (error) => {
           this.#recycle(bytes);
           if (error !== undefined) return this.#fail(file, error, () => this.#sync(file, op));
           file.position += length;
@@ -367,36 +368,6 @@ export class Disk {
     file.failure = undefined;
   }
 
-  #writeAll(
-    fd: number,
-    bytes: Buffer,
-    from: number,
-    to: number,
-    position: number,
-    then: (error: NodeJS.ErrnoException | undefined) => void,
-  ): void {
-    fs.write(fd, bytes, from, to - from, position, (error, written) => {
-      if (error) return then(error);
-      if (from + written === to) return then(undefined);
-      this.#writeAll(fd, bytes, from + written, to, position + written, then);
-    });
-  }
-
-  #readAll(
-    fd: number,
-    bytes: Uint8Array,
-    from: number,
-    offset: number,
-    then: (error: NodeJS.ErrnoException | undefined, got: number) => void,
-  ): void {
-    if (from === bytes.length) return then(undefined, from);
-    fs.read(fd, bytes, from, bytes.length - from, offset + from, (error, got) => {
-      if (error) return then(error, from);
-      if (got === 0) return then(undefined, from);
-      this.#readAll(fd, bytes, from + got, offset, then);
-    });
-  }
-
   /** Runs `run` when all of `files` have come to this point, and holds them there until it has finished. */
   #exclusively(files: readonly OpenFile[], run: (finish: (then: () => void) => void) => void): void {
     const releases: (() => void)[] = [];
@@ -447,40 +418,9 @@ export class Disk {
   }
 }
 
-function diskError(error: NodeJS.ErrnoException): DiskError {
-  if (error.code === "ENOENT") return "missing";
-  return error.code === "ENOSPC" || error.code === "EDQUOT" ? "full" : "io";
-}
-
 function closeDescriptors(file: OpenFile): void {
   if (file.fd >= 0) fs.close(file.fd);
   if (file.syncFd >= 0) fs.close(file.syncFd);
   file.fd = -1;
   file.syncFd = -1;
-}
-
-function listDirectory(
-  directory: string,
-  then: (error: NodeJS.ErrnoException | undefined, files: FileEntry[]) => void,
-): void {
-  fs.readdir(directory, (listError, names) => {
-    if (listError) return then(listError.code === "ENOENT" ? undefined : listError, []);
-    const files: FileEntry[] = [];
-    let failure: NodeJS.ErrnoException | undefined;
-    let missing = names.length;
-    const finish = (): void =>
-      then(
-        failure,
-        files.sort((a, b) => (a.name < b.name ? -1 : 1)),
-      );
-    if (missing === 0) return finish();
-    for (const name of names) {
-      fs.stat(path.join(directory, name), (error, stat) => {
-        // A name may go while we look at it; directories are not ours.
-        if (!error && stat.isFile()) files.push({ name, size: stat.size });
-        else if (error && error.code !== "ENOENT") failure ??= error;
-        if (--missing === 0) finish();
-      });
-    }
-  });
 }
