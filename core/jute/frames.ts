@@ -85,7 +85,10 @@ export class FrameBuffer {
       if (this.#lent || this.bytes.length > KEEP_CAPACITY) this.bytes = EMPTY;
       this.#at = this.#limit = 0;
     } else if (this.#lent) {
-      this.bytes = this.bytes.slice(this.#at, this.#limit);
+      // A copy also where a host lends a kind of Uint8Array whose slice is a view, as Node's Buffer is.
+      const kept = new Uint8Array(left);
+      kept.set(this.bytes.subarray(this.#at, this.#limit));
+      this.bytes = kept;
       this.#at = 0;
       this.#limit = left;
     }

@@ -21,6 +21,7 @@ import {
   readCreateRequest,
   readCreateTtlRequest,
   readDeleteRequest,
+  readReconfigRequest,
   readSetAclRequest,
   readSetDataRequest,
 } from "../protocol/requests.ts";
@@ -175,6 +176,8 @@ export class PrepareStage {
       case OpCode.closeSession:
         return this.#closeSession(request.session);
       case OpCode.reconfig:
+        readReconfigRequest(body);
+        if (body.failed) return Code.MARSHALLINGERROR;
         // A standalone server has no ensemble to change; the feature switch is looked at first (reference, 5.9).
         return this.#state.config.reconfigEnabled ? Code.UNIMPLEMENTED : Code.RECONFIGDISABLED;
       default:

@@ -5,12 +5,12 @@
 import type { Context, Millis } from "../actor.ts";
 import { checkAcl, maskDigestIds } from "../auth/acl.ts";
 import type { Zxid } from "../base/zxid.ts";
-import type { Reader } from "../jute/reader.ts";
+import { Reader } from "../jute/reader.ts";
 import type { Writer } from "../jute/writer.ts";
 import { Code } from "../protocol/codes.ts";
 import { Perms, writeAclVector, writeStringVector } from "../protocol/data.ts";
 import { Xids } from "../protocol/headers.ts";
-import { readMultiReadRequest, writeMultiEnd, writeMultiHeader, writeMultiResult } from "../protocol/multi.ts";
+import { readMultiReadRequest, readMultiRequest, writeMultiEnd, writeMultiHeader, writeMultiResult } from "../protocol/multi.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import {
   AddWatchMode,
@@ -46,12 +46,13 @@ export class Reads {
     const early = type === OpCode.setWatches || type === OpCode.setWatches2 ? this.#setWatches(origin, type, body) : 0;
     const w = this.#replies.begin(cx, origin.conn, type === OpCode.ping ? Xids.ping : xid, zxid, Code.OK);
     const bodyStart = w.length;
+    const from = body.offset;
     const err = early !== 0 ? early : this.#writeBody(w, origin, type, body);
     if (err !== Code.OK) {
-      // Drops a half-written body; a multiRead that does not decode keeps its terminator, as Apache's does.
+      // Drops a half-written body. A multiRead that is a multi keeps its terminator, as Apache's answer does.
       w.length = bodyStart;
       w.patchInt(bodyStart - 4, err);
-      if (type === OpCode.multiRead) writeMultiEnd(w);
+      if (type === OpCode.multiRead && isMulti(body, from)) writeMultiEnd(w);
     }
     this.#replies.end();
     const latency = cx.now - receivedAt;
@@ -237,6 +238,12 @@ export class Reads {
   #allowed(origin: Origin, node: NodeRef, perm: number): boolean {
     return checkAcl(this.#state.auth, this.#state.tree.acl(node), perm, origin.ids, this.#state.config.skipAcl);
   }
+}
+
+/** Whether the body from `from` on is a request of the other kind: writes, well formed. */
+function isMulti(body: Reader, from: number): boolean {
+  const again = new Reader(body.bytes, from, body.end, body.lengthMax);
+  return readMultiRequest(again) !== undefined;
 }
 
 function zxidOf(node: NodeRef, read: (node: NodeRef) => Zxid): Zxid | undefined {
