@@ -42,7 +42,8 @@ export class FrameBuffer {
     }
     const needed = left + chunk.length;
     if (this.#lent || this.#limit + chunk.length > this.bytes.length) {
-      const larger = this.bytes.length >= needed && !this.#lent ? this.bytes : new Uint8Array(Math.max(needed, left * 2));
+      const larger =
+        this.bytes.length >= needed && !this.#lent ? this.bytes : new Uint8Array(Math.max(needed, left * 2));
       if (larger === this.bytes) larger.copyWithin(0, this.#at, this.#limit);
       else larger.set(this.bytes.subarray(this.#at, this.#limit));
       this.bytes = larger;

@@ -82,7 +82,14 @@ function decodeSlowly(bytes: Uint8Array, start: number, end: number): string {
     const first = bytes[at++]!;
     if (first < 0x80) points.push(first);
     else {
-      const wanted = first >= 0xc2 && first <= 0xdf ? 1 : first >= 0xe0 && first <= 0xef ? 2 : first >= 0xf0 && first <= 0xf4 ? 3 : 0;
+      const wanted =
+        first >= 0xc2 && first <= 0xdf
+          ? 1
+          : first >= 0xe0 && first <= 0xef
+            ? 2
+            : first >= 0xf0 && first <= 0xf4
+              ? 3
+              : 0;
       let point = wanted === 1 ? first & 0x1f : wanted === 2 ? first & 0x0f : first & 0x07;
       let got = 0;
       while (got < wanted && at < end) {

@@ -10,7 +10,13 @@ import type { Writer } from "../jute/writer.ts";
 import { Code } from "../protocol/codes.ts";
 import { Perms, writeAclVector, writeStringVector } from "../protocol/data.ts";
 import { Xids } from "../protocol/headers.ts";
-import { readMultiReadRequest, readMultiRequest, writeMultiEnd, writeMultiHeader, writeMultiResult } from "../protocol/multi.ts";
+import {
+  readMultiReadRequest,
+  readMultiRequest,
+  writeMultiEnd,
+  writeMultiHeader,
+  writeMultiResult,
+} from "../protocol/multi.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import {
   AddWatchMode,

@@ -8,6 +8,7 @@ import { SESSION_NONE } from "../base/ids.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { ZXID_ZERO } from "../base/zxid.ts";
 import type { Id } from "../protocol/data.ts";
+import { Code } from "../protocol/codes.ts";
 import type { Txn } from "../protocol/txns.ts";
 import type { Watcher } from "../watch/watch-table.ts";
 
@@ -39,8 +40,10 @@ export class Request {
   digest = -1;
   /** A copy of the body, where the request has to wait before it is decoded. */
   body: Uint8Array | undefined = undefined;
-  /** Set when a read or a barrier waits for the write before it on the same connection. */
+  /** Its reply has been written, or, of a read that still waits for its turn: it no longer counts as in process. */
   done = false;
+  /** Not to be executed: answered with this code alone. */
+  refusal: number = Code.OK;
 
   constructor(origin: Origin | undefined, session: SessionId, xid: number, type: number, receivedAt: Millis) {
     this.origin = origin;
