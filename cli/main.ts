@@ -3,6 +3,7 @@
  * The `vivarium` command. Each subcommand is a file of its own, read only when it is the one that was asked for: none
  * pays for what another needs. To add one, export a {@link Register} named `register` from cli/<name>.ts and add a row.
  */
+import { readFileSync } from "node:fs";
 import { Command } from "commander";
 
 /** Gives a subcommand its arguments, options and action. */
@@ -21,6 +22,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
 
 const program = new Command("vivarium")
   .description("ZooKeeper you can run for real, or watch under glass")
+  .version(packageVersion(), "-V, --version", "print the version of this package")
   .showHelpAfterError("(vivarium --help lists what there is)")
   .exitOverride((error) => {
     // A wrong command line is ZooKeeper's "invalid invocation", where commander would say 1.
@@ -33,3 +35,8 @@ for (const { name, summary, load } of SUBCOMMANDS) {
   if (wanted === name || (wanted === "help" && topic === name)) (await load()).register(command);
 }
 await program.parseAsync();
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

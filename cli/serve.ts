@@ -24,6 +24,10 @@ export function register(command: Command): void {
     .option("-d, --data <directory>", "where data is kept, when there is no zoo.cfg", "data")
     .addOption(new Option("--log-level <level>", "least important lines to print").choices(LEVELS).default("info"))
     .action(async (file: string | undefined, options: ServeOptions) => {
+      const beside = (["port", "data"] as const).find((name) => command.getOptionValueSource(name) === "cli");
+      if (file !== undefined && beside !== undefined) {
+        command.error(`error: --${beside} is for a server without a zoo.cfg; write it into ${file} instead`);
+      }
       process.exitCode = await serve(file, options);
     });
 }

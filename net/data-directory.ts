@@ -44,19 +44,38 @@ function refuse(message: string): never {
 function prepare(directory: string, where: string, mayMake: boolean): void {
   const inner = path.join(directory, "version-2");
   try {
-    if (mayMake) fs.mkdirSync(inner, { recursive: true });
+    if (mayMake) makeDirectories(inner);
     else if (!fs.statSync(inner).isDirectory()) refuse(`${where}: ${inner} is not a directory`);
     fs.accessSync(inner, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
   } catch (error) {
     if (error instanceof StartError) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") refuse(`${where}: ${inner} does not exist; make it or remove datadir.autocreate=false`);
+    if (code === "ENOENT" && !mayMake) {
+      refuse(`${where}: ${inner} does not exist; make it or remove datadir.autocreate=false`);
+    }
     refuse(`${where}: ${directory} cannot be used (${REASONS[code ?? ""] ?? code}); choose another directory`);
+  }
+}
+
+/**
+ * One level after the other: Node's own `recursive` never returns where a directory exists and yet nothing can be made
+ * in it because the system says that it does not (such as /proc).
+ */
+function makeDirectories(directory: string): void {
+  if (fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const parent = path.dirname(directory);
+  if (parent !== directory) makeDirectories(parent);
+  try {
+    fs.mkdirSync(directory);
+  } catch (error) {
+    // Somebody else may have made it just now.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !fs.statSync(directory).isDirectory()) throw error;
   }
 }
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
+  ENOENT: "nothing can be made there",
   EPERM: "permission denied",
   EROFS: "the file system is read-only",
   ENOTDIR: "part of the path is a file",
