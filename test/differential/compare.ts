@@ -28,17 +28,23 @@ export class Comparer {
       const a = reference[at];
       const b = subject[at];
       const slot = a?.slot ?? b?.slot ?? -1;
-      const difference = this.#compareSlot(slot, a?.entries ?? [], b?.entries ?? []);
+      const difference = this.#compareSlot(slot, a?.entries ?? [], b?.entries ?? [], b?.sorted === true);
       if (difference !== undefined) return difference;
     }
     return undefined;
   }
 
-  #compareSlot(slot: number, reference: readonly Entry[], subject: readonly Entry[]): Difference | undefined {
+  #compareSlot(
+    slot: number,
+    reference: readonly Entry[],
+    subject: readonly Entry[],
+    sorted: boolean,
+  ): Difference | undefined {
+    const oldest = this.#newestEventZxid.get(slot) ?? 0;
     for (let at = 0; at < Math.max(reference.length, subject.length); at++) {
       const a = reference[at];
       const b = subject[at];
-      const newestEventZxid = this.#newestEventZxid.get(slot) ?? 0;
+      const newestEventZxid = sorted ? oldest : (this.#newestEventZxid.get(slot) ?? 0);
       const context: Context = { reference, subject, at, newestEventZxid, newestZxid: this.#newestZxid };
       if (!this.#agree(a, b, context)) {
         return {
@@ -48,7 +54,9 @@ export class Comparer {
           before: reference.slice(0, at).map(entryText),
         };
       }
-      if (b?.kind === "event") this.#newestEventZxid.set(slot, Math.max(newestEventZxid, b.zxid));
+      if (b?.kind === "event") {
+        this.#newestEventZxid.set(slot, Math.max(this.#newestEventZxid.get(slot) ?? 0, b.zxid));
+      }
       if (b?.kind === "note" && b.text.startsWith("connected")) this.#newestEventZxid.delete(slot);
     }
     return undefined;

@@ -48,11 +48,12 @@ export async function randomEpisode(
   seed: number,
   profile: Profile,
   opsMax: number,
+  without: ReadonlySet<string> = new Set(),
 ): Promise<Outcome> {
   const prng = new Prng(seed);
   return withServers(targets, (reference, subject) => {
     const world = new World(reference);
-    const generator = new Generator(prng, profile, world, SLOTS);
+    const generator = new Generator(prng, profile, world, SLOTS, without);
     return play(reference, subject, (_played, ops, seen) => {
       if (seen !== undefined) for (const { entries } of seen) world.learn(entries);
       if (ops >= opsMax) return undefined;

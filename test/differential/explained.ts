@@ -4,7 +4,7 @@
  * later answer incomparable (or would take Apache's server down); known.ts pins what both servers do in those cases.
  */
 import type { Op } from "./ops.ts";
-import type { Entry, EventEntry, ReplyEntry } from "./replies.ts";
+import { type Entry, entryText, type ReplyEntry } from "./replies.ts";
 
 /** One connection's view at the moment two entries differ. */
 export interface Context {
@@ -33,7 +33,22 @@ export const EXPLAINED: readonly Explanation[] = [
     reason: "3.8 sends -1 in a notification's header; since 3.9.0 it is the zxid of the transaction that caused it",
     explains(reference, subject, context) {
       if (reference.kind !== "event" || subject.kind !== "event") return false;
-      return sameEvent(reference, subject) && reference.zxid === -1 && isPlausible(subject.zxid, context);
+      return reference.what === subject.what && reference.zxid === -1 && isPlausible(subject.zxid, context);
+    },
+  },
+  {
+    name: "characters beyond U+FFFF",
+    reason:
+      "Apache writes the two halves of a surrogate pair as three bytes each, which no UTF-8 decoder accepts; " +
+      "here they are the four bytes of UTF-8",
+    explains(reference, subject, context) {
+      if (reference.kind === "event" && subject.kind === "event") {
+        if (reference.what !== asApacheWrites(subject.what)) return false;
+        return reference.zxid === -1 && isPlausible(subject.zxid, context);
+      }
+      return (
+        isReply(reference, 9) && isReply(subject, 9) && entryText(reference) === asApacheWrites(entryText(subject))
+      );
     },
   },
   {
@@ -86,7 +101,7 @@ export const EXPLAINED: readonly Explanation[] = [
 
 export const NOT_SENT: readonly { readonly what: string; readonly reason: string }[] = [
   {
-    what: "standard and persistent watches of one connection on one path; removeWatches types 1 and 2 on a persistent one",
+    what: "watches of several modes of one connection on one path; removeWatches types 1 and 2 on a persistent one",
     reason: "3.8 keeps one mode per path and connection, the last one registered; since 3.9.0 they are independent",
   },
   { what: "removeWatches and checkWatches types 4 and 5", reason: "-5 in 3.8; they exist since 3.9.0" },
@@ -118,8 +133,9 @@ function isReply(entry: Entry, type: Op["type"]): entry is ReplyEntry {
   return entry.kind === "reply" && entry.op.type === type;
 }
 
-function sameEvent(a: EventEntry, b: EventEntry): boolean {
-  return a.what === b.what;
+/** Each of the six bytes is replaced on reading. */
+function asApacheWrites(text: string): string {
+  return text.replaceAll(/[\u{10000}-\u{10ffff}]/gu, "\ufffd".repeat(6));
 }
 
 function sameButParts(a: ReplyEntry, b: ReplyEntry): boolean {

@@ -4,7 +4,7 @@
  */
 import type { Prng } from "../../core/base/prng.ts";
 import type { World } from "./world.ts";
-import type { AclList, CreateOp, Op, Paths } from "./ops.ts";
+import { type AclList, type CreateOp, nameOf, type Op, type Paths } from "./ops.ts";
 import {
   BROKEN_BODIES,
   CREDENTIALS,
@@ -45,14 +45,18 @@ export const PROFILES: readonly Profile[] = [
 const CHILDREN = 1;
 const DATA_WATCH = 2;
 const ANY = 3;
+const WATCH_USES = ["standard", "persistent", "recursive"] as const;
 
 export class Generator {
   readonly #prng: Prng;
   readonly #profile: Profile;
   readonly #world: World;
   readonly #slots: number;
+  readonly #without: ReadonlySet<string>;
 
-  constructor(prng: Prng, profile: Profile, world: World, slots: number) {
+  /** `without`: names of operations to leave out. */
+  constructor(prng: Prng, profile: Profile, world: World, slots: number, without: ReadonlySet<string>) {
+    this.#without = without;
     this.#prng = prng;
     this.#profile = profile;
     this.#world = world;
@@ -60,6 +64,19 @@ export class Generator {
   }
 
   next(): Step {
+    for (;;) {
+      const step = this.#any();
+      if (step.kind !== "ops") return step;
+      const ops = step.ops.filter((op) => !this.#isLeftOut(op));
+      if (ops.length > 0) return { ...step, ops };
+    }
+  }
+
+  #isLeftOut(op: Op): boolean {
+    return this.#without.has(nameOf(op)) || ("path" in op && op.path === null && this.#without.has("null paths"));
+  }
+
+  #any(): Step {
     const prng = this.#prng;
     const slot = prng.below(this.#slots);
     if (!this.#world.isOpen(slot)) return this.#connect(slot);
@@ -305,7 +322,8 @@ export class Generator {
     const code = pick(prng, [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 16, 17, 18, 19, 21, 22, 101, 103, 104, 105, 106]);
     if (prng.chance(1, 10))
       return { type: 101, back: 0, data: null, exist: [], child: [], persistent: [], recursive: [] };
-    if (prng.chance(1, 10)) return { type: 106, path: this.#watchPath(slot, true), mode: pick(prng, [2, -1, 7]) };
+    if (prng.chance(1, 10))
+      return { type: 106, path: this.#watchPath(slot, "persistent"), mode: pick(prng, [2, -1, 7]) };
     return { type: "raw", code, body: pick(prng, BROKEN_BODIES) };
   }
 
@@ -337,43 +355,48 @@ export class Generator {
 
   #watchOp(slot: number): Op {
     const prng = this.#prng;
-    const persistent = prng.chance(1, 3);
-    const path = this.#watchPath(slot, persistent);
+    const use = pick(prng, ["standard", "standard", "standard", "standard", "persistent", "recursive"] as const);
+    const path = this.#watchPath(slot, use);
     switch (weighted(prng, [[6, "add"] as const, [2, "set"] as const, [1, "check"] as const, [2, "remove"] as const])) {
       case "add":
-        if (persistent) return { type: 106, path, mode: prng.below(2) };
+        if (use !== "standard") return { type: 106, path, mode: use === "recursive" ? 1 : 0 };
         return { type: pick(prng, [4, 8, 12] as const), path, watch: true };
       case "set":
         return this.#setWatches(slot);
       case "check":
       case "remove": {
         const type = prng.chance(1, 4) ? 17 : 18;
-        return { type, path, mode: persistent ? ANY : pick(prng, [CHILDREN, DATA_WATCH, ANY, 0, 6]) };
+        return { type, path, mode: use !== "standard" ? ANY : pick(prng, [CHILDREN, DATA_WATCH, ANY, 0, 6]) };
       }
     }
   }
 
   #existsWatch(slot: number): Step {
-    return { kind: "exists", slot, path: this.#watchPath(slot, false), watch: true };
+    return { kind: "exists", slot, path: this.#watchPath(slot, "standard"), watch: true };
   }
 
   #setWatches(slot: number): Op {
     const prng = this.#prng;
-    const some = (persistent: boolean): Paths =>
-      Array.from({ length: prng.below(4) }, () => this.#watchPath(slot, persistent));
+    const some = (use: WatchUse): Paths => Array.from({ length: prng.below(4) }, () => this.#watchPath(slot, use));
     const type = pick(prng, [101, 105] as const);
-    const standard = { type, back: prng.below(30), data: some(false), exist: some(false), child: some(false) };
+    const standard = {
+      type,
+      back: prng.below(30),
+      data: some("standard"),
+      exist: some("standard"),
+      child: some("standard"),
+    };
     if (type === 101) return { ...standard, persistent: [], recursive: [] };
-    return { ...standard, persistent: some(true), recursive: some(true) };
+    return { ...standard, persistent: some("persistent"), recursive: some("recursive") };
   }
 
-  /** A connection uses a path either for standard watches or for persistent ones (NOT_SENT: mixed modes). */
-  #watchPath(slot: number, persistent: boolean): string {
+  /** A connection uses a path for one kind of watch only (NOT_SENT: mixed modes). */
+  #watchPath(slot: number, use: WatchUse): string {
     for (let tries = 0; tries < 50; tries++) {
       const path = this.#path();
-      if (path !== null && usesPersistent(slot, path) === persistent) return path;
+      if (path !== null && watchUse(slot, path) === use) return path;
     }
-    return persistent ? "/persistent" : "/standard";
+    return `/${use}`;
   }
 
   #version(): number {
@@ -404,10 +427,11 @@ export class Generator {
   }
 }
 
-function usesPersistent(slot: number, path: string): boolean {
-  if (path === "/persistent") return true;
-  if (path === "/standard") return false;
+type WatchUse = "standard" | "persistent" | "recursive";
+
+function watchUse(slot: number, path: string): WatchUse {
+  for (const use of WATCH_USES) if (path === `/${use}`) return use;
   let sum = slot;
   for (let i = 0; i < path.length; i++) sum = (sum * 31 + path.charCodeAt(i)) & 0xffff;
-  return sum % 3 === 0;
+  return WATCH_USES[sum % 6] ?? "standard";
 }

@@ -14,6 +14,7 @@ import { shrink } from "./shrink.ts";
 import type { Step } from "./side.ts";
 
 const EPISODE_OPS = 2500;
+const STEPS_PRINTED = 20;
 const USAGE = `npm run differential -- [options]
   --ops N          operations altogether (100000)
   --seed N         (1)
@@ -23,6 +24,7 @@ const USAGE = `npm run differential -- [options]
   --first N        stop after N differences (3)
   --shrink-ms N    time to cut one difference down (60000)
   --profile NAME   only episodes of this profile
+  --without NAMES  leave out these operations, or "null paths" (comma list), to look behind a known difference
   --coverage       print how often each operation gave each result`;
 
 const { values } = parseArgs({
@@ -35,6 +37,7 @@ const { values } = parseArgs({
     first: { type: "string", default: "3" },
     "shrink-ms": { type: "string", default: "60000" },
     profile: { type: "string" },
+    without: { type: "string", default: "" },
     coverage: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -50,6 +53,7 @@ async function main(): Promise<number> {
     { kind: kindOf(values.reference) },
     { kind: kindOf(values.subject), config: Object.fromEntries(values["subject-config"].map(keyAndValue)) },
   ];
+  const without = new Set(values.without.split(","));
   const explained = new Map<string, number>();
   const coverage = new Map<string, number>();
   let ops = 0;
@@ -57,7 +61,7 @@ async function main(): Promise<number> {
   for (let episode = 0; ops < opsWanted && differences < Number(values.first); episode++) {
     const profile = profiles[episode % profiles.length]!;
     const seed = Number(values.seed) * 1_000_000 + episode;
-    const outcome = await randomEpisode(targets, seed, profile, Math.min(EPISODE_OPS, opsWanted - ops));
+    const outcome = await randomEpisode(targets, seed, profile, Math.min(EPISODE_OPS, opsWanted - ops), without);
     ops += outcome.ops;
     add(explained, outcome.explained);
     add(coverage, outcome.coverage);
@@ -91,7 +95,8 @@ async function report(targets: readonly [Target, Target], outcome: Outcome): Pro
     deadline,
   );
   console.log(`  ${short.length} of ${outcome.steps.length} steps are enough:`);
-  for (const step of short) console.log(`    ${stepText(step)}`);
+  if (short.length > STEPS_PRINTED) console.log("    …");
+  for (const step of short.slice(-STEPS_PRINTED)) console.log(`    ${stepText(step)}`);
   print(last);
 }
 

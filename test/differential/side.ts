@@ -36,6 +36,8 @@ export type Step =
 export interface Seen {
   readonly slot: number;
   readonly entries: readonly Entry[];
+  /** The events are not in the order of their arrival. */
+  readonly sorted?: boolean;
 }
 
 interface Slot {
@@ -206,7 +208,7 @@ export class Side {
     const before = await this.#flush(at, false);
     const own = await this.#exchange(slot, [CLOSE]);
     slot.session = 0n;
-    return [...before, this.#seen(slot, sortEvents(own)), ...(await this.#flush(at, true))];
+    return [...before, { slot: at, entries: sortEvents(own), sorted: true }, ...(await this.#flush(at, true))];
   }
 
   async #flush(except: number, sorted: boolean): Promise<Seen[]> {
@@ -214,7 +216,7 @@ export class Side {
     for (const [at, slot] of this.#slots.entries()) {
       if (at === except || slot.wire === undefined) continue;
       const entries = await this.#exchange(slot, [PING]);
-      all.push({ slot: at, entries: sorted ? sortEvents(entries) : entries });
+      all.push(sorted ? { slot: at, entries: sortEvents(entries), sorted } : { slot: at, entries });
     }
     return all;
   }

@@ -349,7 +349,7 @@ public class JavaClient {
         recursive.expect(EventType.NodeDeleted, "/r/a/b");
         recursive.expectNone();
         zk.removeWatches("/r", recursive, WatcherType.Any, false);
-        recursive.nodes.clear();
+        recursive.expect(EventType.PersistentWatchRemoved, "/r");
         zk.setData("/r/a", null, -1);
         recursive.expectNone();
         zk.close();
