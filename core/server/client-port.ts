@@ -190,6 +190,7 @@ export class ClientPort implements ThrottleSink {
     link.frames.accept(bytes);
     this.#parse(cx, link);
     link.frames.keep();
+    this.#restrain(cx, link);
     if (link.holds !== 0 && !link.paused && link.frames.buffered > HELD_INPUT_BYTES) {
       link.paused = true;
       cx.pause(conn);
@@ -198,7 +199,10 @@ export class ClientPort implements ThrottleSink {
 
   onDrained(cx: Context, conn: ConnId): void {
     const link = this.#links.get(conn);
-    if (link !== undefined) this.#release(cx, link, Hold.drain);
+    if (link === undefined || link.phase === "closing") return;
+    link.holds &= ~Hold.drain;
+    this.#answerParked(cx, link);
+    this.#release(cx, link, 0);
   }
 
   onClosed(_cx: Context, conn: ConnId, _cause: CloseCause): void {
@@ -218,7 +222,7 @@ export class ClientPort implements ThrottleSink {
     // Reads that waited are never asked for; writes go on, and answer nobody.
     for (let i = 0; i < link.parked.length; i++) {
       const request = link.parked.at(i)!;
-      if (READS.has(request.type)) this.#leave(request);
+      if (!request.done && isAnsweredHere(request)) this.#leave(request);
     }
     link.parked.clear();
   }
@@ -273,7 +277,12 @@ export class ClientPort implements ThrottleSink {
   /** Gives what was written to the host, and stops serving whoever does not read it. */
   #handOver(cx: Context, link: ClientLink): void {
     this.#replies.flush(cx);
-    if (cx.queued(link.conn) > SEND_QUEUE_HIGH_BYTES) link.holds |= Hold.drain;
+    this.#restrain(cx, link);
+  }
+
+  /** Replies too small to fill a batch add up as well. */
+  #restrain(cx: Context, link: ClientLink): void {
+    if (cx.queued(link.conn) + this.#replies.size > SEND_QUEUE_HIGH_BYTES) link.holds |= Hold.drain;
   }
 
   /** True when the connection began with a four-letter word, or may yet turn out to. */
@@ -416,8 +425,10 @@ export class ClientPort implements ThrottleSink {
     }
     // A session that is closing has no more say: what comes after closeSession is dropped (reference, section 7.2).
     if (link.tracked!.closing) return;
-    if (this.#throttle !== undefined) this.#throttle.push(cx, this.#wait(cx, link, xid, type, reader));
-    else if (READS.has(type) && link.parked.length === 0) {
+    if (this.#throttle !== undefined) {
+      if (xid > 0) link.outstanding++;
+      this.#throttle.push(cx, this.#wait(cx, link, xid, type, reader));
+    } else if (READS.has(type) && link.parked.length === 0) {
       this.#reads.answer(cx, link, xid, type, reader, cx.now);
     } else this.#submit(cx, link, xid, type, reader, size);
     this.#limitOutstanding(link);
@@ -427,14 +438,14 @@ export class ClientPort implements ThrottleSink {
   #submit(cx: Context, link: ClientLink, xid: number, type: number, reader: Reader, size: number): void {
     if (READS.has(type)) {
       const request = this.#wait(cx, link, xid, type, reader);
-      this.#enterLink(link, request, size);
-      link.parked.push(request);
+      if (xid > 0) link.outstanding++;
+      this.#park(link, request, size);
       return;
     }
-    if (this.#server.refusingWrites && type !== OpCode.sync) return this.#refuseWrite(cx, link, xid, type);
     const request = new Request(link, link.session, xid, type, cx.now);
-    this.#enterLink(link, request, size);
-    link.parked.push(request);
+    if (xid > 0) link.outstanding++;
+    if (this.#server.refusingWrites && type !== OpCode.sync) return this.refuse(cx, request, Code.NOTREADONLY);
+    this.#park(link, request, size);
     this.#dispatch(cx, request, reader);
   }
 
@@ -445,20 +456,16 @@ export class ClientPort implements ThrottleSink {
     } else this.#server.submitWrite(cx, request, reader);
   }
 
-  /** As a read-only server would: nothing can be made durable now. Behind the session's earlier writes, if any. */
-  #refuseWrite(cx: Context, link: ClientLink, xid: number, type: number): void {
-    this.#reads.refuse(cx, link, xid, type, this.#state.tree.lastProcessedZxid, Code.NOTREADONLY);
-  }
-
   #wait(cx: Context, link: ClientLink, xid: number, type: number, reader: Reader): Request {
     const request = new Request(link, link.session, xid, type, cx.now);
     request.body = this.#arena.keep(reader.bytes.subarray(reader.offset, reader.end));
     return request;
   }
 
-  #enterLink(link: ClientLink, request: Request, size: number): void {
+  /** Whatever `link` asks from now on is answered after `request`. */
+  #park(link: ClientLink, request: Request, size: number): void {
     this.#enter(request);
-    if (request.xid > 0) link.outstanding++;
+    link.parked.push(request);
     const { largeRequestThreshold } = this.#config;
     if (largeRequestThreshold >= 0 && size > largeRequestThreshold) {
       this.#largeRequests.set(request, size);
@@ -491,17 +498,46 @@ export class ClientPort implements ThrottleSink {
     if (link === undefined || link.closed) return;
     if (request.xid > 0) link.outstanding--;
     request.done = true;
-    if (link.phase === "closing") return;
+    this.#answerParked(cx, link);
+  }
+
+  /** What has waited long enough on `link`: everything up to the first write or barrier that is still on its way. */
+  #answerParked(cx: Context, link: ClientLink): void {
     for (let next = link.parked.peek(); next !== undefined; next = link.parked.peek()) {
-      if (READS.has(next.type)) {
-        this.#waitingReader.reset(next.body!, 0, next.body!.length);
-        this.#reads.answer(cx, link, next.xid, next.type, this.#waitingReader, next.receivedAt);
-        this.#leave(next);
-        if (next.xid > 0) link.outstanding--;
+      if (link.phase === "closing") return;
+      if (isAnsweredHere(next)) {
+        if ((link.holds & Hold.drain) !== 0) return this.#releaseParked(link);
+        if (!next.done) this.#leave(next);
+        this.#answerHere(cx, link, next);
       } else if (!next.done) break;
       link.parked.shift();
+      if (this.#replies.size >= REPLY_BATCH_BYTES) this.#handOver(cx, link);
     }
-    if (this.#replies.size >= REPLY_BATCH_BYTES) this.#handOver(cx, link);
+  }
+
+  /** Reads that wait for a client to read are no longer in process: they must not hold up anybody else. */
+  #releaseParked(link: ClientLink): void {
+    for (let i = 0; i < link.parked.length; i++) {
+      const request = link.parked.at(i)!;
+      if (!isAnsweredHere(request)) return;
+      if (!request.done) this.#leave(request);
+      request.done = true;
+    }
+  }
+
+  #answerHere(cx: Context, link: ClientLink, request: Request): void {
+    const { xid, type, body } = request;
+    if (xid > 0) link.outstanding--;
+    if (request.refusal !== Code.OK) {
+      return this.#reads.refuse(cx, link, xid, type, this.#state.tree.lastProcessedZxid, request.refusal);
+    }
+    this.#waitingReader.reset(body!, 0, body!.length);
+    this.#reads.answer(cx, link, xid, type, this.#waitingReader, request.receivedAt);
+  }
+
+  /** Nothing is in front of what `link` asks now, and it reads what it is told. */
+  #mayAnswer(link: ClientLink): boolean {
+    return link.parked.length === 0 && (link.holds & Hold.drain) === 0;
   }
 
   /** The session has ended, by its client or by expiry: whoever still speaks for it is cut off. */
@@ -558,18 +594,21 @@ export class ClientPort implements ThrottleSink {
 
   admit(cx: Context, request: Request): void {
     const link = request.origin as ClientLink;
-    if (link.closed) return;
+    if (link.closed || link.phase === "closing") return;
     const body = request.body!;
+    if (READS.has(request.type)) {
+      if (this.#mayAnswer(link)) {
+        this.#answerHere(cx, link, request);
+        this.#restrain(cx, link);
+      } else this.#park(link, request, body.length + 8);
+      return;
+    }
+    if (this.#server.refusingWrites && request.type !== OpCode.sync) {
+      return this.refuse(cx, request, Code.NOTREADONLY);
+    }
+    this.#park(link, request, body.length + 8);
     this.#waitingReader.reset(body, 0, body.length);
-    if (READS.has(request.type) && link.parked.length === 0) {
-      return this.#reads.answer(cx, link, request.xid, request.type, this.#waitingReader, request.receivedAt);
-    }
-    if (this.#server.refusingWrites && WRITES.has(request.type)) {
-      return this.#refuseWrite(cx, link, request.xid, request.type);
-    }
-    this.#enterLink(link, request, body.length + 8);
-    link.parked.push(request);
-    if (!READS.has(request.type)) this.#dispatch(cx, request, this.#waitingReader);
+    this.#dispatch(cx, request, this.#waitingReader);
   }
 
   dropStale(cx: Context, request: Request): void {
@@ -578,11 +617,13 @@ export class ClientPort implements ThrottleSink {
     if (!link.closed) this.close(cx, link);
   }
 
+  /** Answers `request` with nothing but `err`, in its turn. */
   refuse(cx: Context, request: Request, err: number): void {
     const link = request.origin as ClientLink;
-    if (!link.closed) {
-      this.#reads.refuse(cx, link, request.xid, request.type, this.#state.tree.lastProcessedZxid, err);
-    }
+    if (link.closed || link.phase === "closing") return;
+    request.refusal = err;
+    if (this.#mayAnswer(link)) this.#answerHere(cx, link, request);
+    else this.#park(link, request, 0);
   }
 
   sessionTimeoutOf(request: Request): Millis {
@@ -649,6 +690,11 @@ export class ClientPort implements ThrottleSink {
       this.close(cx, link);
     }
   };
+}
+
+/** Whether `request` is answered from here once it has its turn, rather than by the pipeline. */
+function isAnsweredHere(request: Request): boolean {
+  return request.refusal !== Code.OK || READS.has(request.type);
 }
 
 function hostOf(address: Address): string {

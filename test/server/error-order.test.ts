@@ -4,9 +4,15 @@ import { Code } from "../../core/protocol/codes.ts";
 import { OPEN_ACL_UNSAFE } from "../../core/protocol/data.ts";
 import type { RawAcl } from "../../core/protocol/data.ts";
 import { OpCode } from "../../core/protocol/op-codes.ts";
+import type { Zxid } from "../../core/base/zxid.ts";
+import { writeReconfigRequest } from "../../core/protocol/requests.ts";
+import type { Body } from "../support/raw-client.ts";
 import { createBody, RawClient } from "../support/raw-client.ts";
 import { ServerBench } from "../support/server-bench.ts";
 
+const reconfigBody: Body = (w) => {
+  writeReconfigRequest(w, { joiningServers: null, leavingServers: null, newMembers: null, curConfigId: -1 as Zxid });
+};
 const NONE: readonly RawAcl[] = [{ perms: 0, scheme: "world", id: "anyone" }];
 const BAD_ACL: readonly RawAcl[] = [{ perms: 31, scheme: "nobody", id: "x" }];
 
@@ -122,7 +128,7 @@ test("every write takes a zxid, whether it fails or not; no read does", () => {
   expect(client.delete("/").zxid).toBe(4);
   expect(client.getData("/no").zxid).toBe(4);
   expect(client.sync("/").zxid).toBe(4);
-  expect(client.err(OpCode.reconfig)).toBe(Code.RECONFIGDISABLED);
+  expect(client.err(OpCode.reconfig, reconfigBody)).toBe(Code.RECONFIGDISABLED);
   expect(client.err(OpCode.deleteContainer, (w) => w.string("/zookeeper/quota"))).toBe(Code.BADARGUMENTS);
   expect(client.multi([]).results).toEqual([]);
   expect(client.ping().zxid).toBe(7);
@@ -130,7 +136,7 @@ test("every write takes a zxid, whether it fails or not; no read does", () => {
 
 test("a standalone server has no ensemble to reconfigure", () => {
   const client = new RawClient(new ServerBench({ reconfigEnabled: true }));
-  expect(client.err(OpCode.reconfig, (w) => (w.int(-1), w.int(-1), w.int(-1), w.long(-1)))).toBe(Code.UNIMPLEMENTED);
+  expect(client.err(OpCode.reconfig, reconfigBody)).toBe(Code.UNIMPLEMENTED);
 });
 
 test.each<[string, number]>([

@@ -11,6 +11,7 @@ import {
 } from "../support/raw-client.ts";
 import { ServerBench } from "../support/server-bench.ts";
 import { OPEN_ACL_UNSAFE } from "../../core/protocol/data.ts";
+import { writeMultiRequest } from "../../core/protocol/multi.ts";
 import { writeSaslRequest } from "../../core/protocol/requests.ts";
 
 const MAX = 0xfffff;
@@ -111,10 +112,27 @@ test.each([0, 10, 23, 99, 108, 1000, -1, -10, -12, 0x7fff_ffff, -0x8000_0000, Op
 test("a body that does not decode is answered -5, and the connection stays open", () => {
   const client = new RawClient(new ServerBench());
   const undecodable = [
-    ...[OpCode.create, OpCode.delete, OpCode.setData, OpCode.setACL, OpCode.multi, OpCode.exists],
-    ...[OpCode.getData, OpCode.getACL, OpCode.getChildren, OpCode.getChildren2, OpCode.sync, OpCode.createTTL],
-    ...[OpCode.setWatches, OpCode.setWatches2, OpCode.addWatch, OpCode.checkWatches, OpCode.removeWatches],
-    ...[OpCode.createContainer, OpCode.create2, OpCode.getAllChildrenNumber, OpCode.getEphemerals],
+    OpCode.create,
+    OpCode.delete,
+    OpCode.setData,
+    OpCode.setACL,
+    OpCode.multi,
+    OpCode.exists,
+    OpCode.getData,
+    OpCode.getACL,
+    OpCode.getChildren,
+    OpCode.getChildren2,
+    OpCode.sync,
+    OpCode.createTTL,
+    OpCode.setWatches,
+    OpCode.setWatches2,
+    OpCode.addWatch,
+    OpCode.checkWatches,
+    OpCode.removeWatches,
+    OpCode.createContainer,
+    OpCode.create2,
+    OpCode.getAllChildrenNumber,
+    OpCode.getEphemerals,
   ];
   for (const type of undecodable) {
     expect([type, client.err(type)]).toEqual([type, -5]);
@@ -124,11 +142,14 @@ test("a body that does not decode is answered -5, and the connection stays open"
   expect(client.closed).toBe(false);
 });
 
-test("a failed multiRead has a body all the same: the terminator", () => {
+test("a multiRead that holds a write has a body although it fails: the terminator; one cut short has none", () => {
   const client = new RawClient(new ServerBench());
-  const reply = client.call(OpCode.multiRead, (w) => w.int(3));
-  expect(reply.err).toBe(-5);
-  expect([...reply.body]).toEqual([255, 255, 255, 255, 1, 255, 255, 255, 255]);
+  const write = client.call(OpCode.multiRead, (w) => {
+    writeMultiRequest(w, [{ type: OpCode.delete, request: { path: "/a", version: -1 } }]);
+  });
+  expect(write.err).toBe(-5);
+  expect([...write.body]).toEqual([255, 255, 255, 255, 1, 255, 255, 255, 255]);
+  expect(client.call(OpCode.multiRead, (w) => w.int(3))).toMatchObject({ err: -5, body: new Uint8Array(0) });
 });
 
 test("bytes after a body are ignored", () => {

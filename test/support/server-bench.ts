@@ -3,7 +3,7 @@
  * clients are {@link Peer}s that say bytes. Everything that can happen next happens in {@link ServerBench.settle}, in a
  * fixed order, so a test reads as a conversation.
  */
-import type { Actor, Address, ConnId, Facts, Port } from "../../core/actor.ts";
+import type { Actor, Address, ConnId, Context, Facts, Port } from "../../core/actor.ts";
 import { NO_FACTS } from "../../core/actor.ts";
 import type { ServerConfig } from "../../core/config.ts";
 import { DEFAULT_SERVER_CONFIG } from "../../core/config.ts";
@@ -28,6 +28,8 @@ export class Peer {
   /** Sent by the server and not read: what its host holds. */
   #unread: Uint8Array[] = [];
   unreadBytes = 0;
+  /** Sent in the event at hand. */
+  #burst = 0;
   #received: Uint8Array = NOTHING;
   #receivedLength = 0;
   /** Sent by the client while paused. */
@@ -64,8 +66,16 @@ export class Peer {
     if (wasFull) this.#bench.drained(this);
   }
 
+  /** What one event sent has gone out. */
+  endBurst(): void {
+    this.#burst = 0;
+  }
+
   /** From the host. */
   arrive(bytes: Uint8Array): void {
+    if (this.#burst === 0) this.#bench.bursting.push(this);
+    this.#burst += bytes.length;
+    if (this.#reading && this.#burst > QUEUED_HIGH_WATER) this.#bench.oweDrained(this);
     if (this.#reading) return this.#take(bytes);
     this.#unread.push(bytes.slice());
     this.unreadBytes += bytes.length;
@@ -127,6 +137,8 @@ export class ServerBench extends MemoryDisk {
   readonly #peers = new Map<ConnId, Peer>();
   /** Closed by the server, which has not heard of the end yet. */
   #owed: Peer[] = [];
+  /** Took more in one event than a host hands to the network at once. */
+  #drained: Peer[] = [];
   /** To be delivered what waited while they were paused. */
   #resumed: Peer[] = [];
   #server: StandaloneServer | undefined;
@@ -140,6 +152,8 @@ export class ServerBench extends MemoryDisk {
   /** Deadlines that are due are not delivered either: everything is held in one turn. */
   turnHeld = false;
   events = 0;
+  /** Those to whom the event at hand has sent something. */
+  readonly bursting: Peer[] = [];
 
   constructor(config: Partial<ServerConfig> = {}, options: BenchOptions = {}) {
     super(options.facts ?? NO_FACTS);
@@ -202,6 +216,11 @@ export class ServerBench extends MemoryDisk {
     this.settle();
   }
 
+  /** Within an event. */
+  oweDrained(peer: Peer): void {
+    if (!this.#drained.includes(peer)) this.#drained.push(peer);
+  }
+
   requestStop(): void {
     this.#happen((actor, cx) => actor.onStopRequested(cx));
     this.settle();
@@ -230,6 +249,11 @@ export class ServerBench extends MemoryDisk {
     const resumed = this.#resumed.shift();
     if (resumed !== undefined) {
       this.#deliverWaiting(resumed);
+      return true;
+    }
+    const drained = this.#drained.shift();
+    if (drained !== undefined) {
+      this.drained(drained);
       return true;
     }
     if (!this.turnHeld && this.#actor!.deadline() <= this.now) {
@@ -288,14 +312,23 @@ export class ServerBench extends MemoryDisk {
     this.#peers.clear();
     this.#owed = [];
     this.#resumed = [];
+    this.#drained = [];
   }
 
-  #happen(call: (actor: Actor, cx: Parameters<Actor["onStarted"]>[0]) => void): void {
+  #happen(call: (actor: Actor, cx: Context) => void): void {
     if (!this.running) return;
     this.events++;
     this.event((cx) => call(this.#actor!, cx));
   }
 
+  override event<T>(body: (cx: Context) => T): T {
+    try {
+      return super.event(body);
+    } finally {
+      for (const peer of this.bursting) peer.endBurst();
+      this.bursting.length = 0;
+    }
+  }
   protected override queued(conn: ConnId): number {
     return this.#peers.get(conn)?.unreadBytes ?? 0;
   }
