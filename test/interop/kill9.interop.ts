@@ -4,7 +4,7 @@
  */
 import { expect, test } from "vitest";
 import { Prng } from "../../core/base/prng.ts";
-import { Reader } from "../../core/jute/reader.ts";
+import type { Reader } from "../../core/jute/reader.ts";
 import { readStat } from "../../core/protocol/data.ts";
 import type { CreateOp, Op } from "../differential/ops.ts";
 import { freePort, temporaryDirectory } from "./support/processes.ts";
