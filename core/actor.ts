@@ -92,7 +92,10 @@ export interface Context {
   pause(conn: ConnId): void;
   resume(conn: ConnId): void;
 
-  /** Appends after what was appended before (a new file starts empty). A failure surfaces at the next `sync`. Copies. */
+  /**
+   * Appends after what was appended before (a new file starts empty). A failure surfaces at the next `sync`; what was
+   * asked to be appended before that outcome was delivered is dropped, so that no gap opens. Copies.
+   */
   append(file: FileName, bytes: Uint8Array, start?: number, end?: number): void;
   /** Makes the file at least `length` bytes long, the new part zero, without moving the place where appends go. */
   reserve(file: FileName, length: number): void;

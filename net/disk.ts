@@ -24,7 +24,8 @@ export interface Volumes {
 /** Something a file's queue does in its turn. `finish` must be called exactly once, when it is over. */
 type Step =
   | { readonly kind: "write"; bytes: Buffer; length: number }
-  | { readonly kind: "sync"; readonly op: DiskOp }
+  /** `doomed`: appends that it was to cover were dropped, see {@link Disk.#forsake}. */
+  | { readonly kind: "sync"; readonly op: DiskOp; doomed?: NodeJS.ErrnoException }
   | { readonly kind: "run"; readonly run: (file: OpenFile, finish: () => void) => void };
 
 interface OpenFile {
@@ -250,7 +251,7 @@ export class Disk {
     file.busy = true;
     this.#running++;
     if (step.kind === "run") return step.run(file, () => this.#finished(file));
-    if (step.kind === "sync") return this.#sync(file, step.op);
+    if (step.kind === "sync") return this.#sync(file, step.op, step.doomed);
     const next = file.steps[0];
     if (ONE_HOP && next?.kind === "sync" && !file.unsynced) {
       file.steps.shift();
@@ -302,11 +303,13 @@ export class Disk {
     });
   }
 
-  #sync(file: OpenFile, op: DiskOp): void {
-    const failure = file.failure;
+  #sync(file: OpenFile, op: DiskOp, doomed?: NodeJS.ErrnoException): void {
+    const failure = doomed ?? file.failure;
     if (failure !== undefined) {
-      file.failure = undefined;
-      return this.#failed(op, failure, () => this.#finished(file));
+      if (doomed === undefined) this.#forsake(file, failure);
+      // Told before the next step runs, or two outcomes could change places.
+      this.#failed(op, failure);
+      return this.#finished(file);
     }
     this.#open(file, false, (openError) => {
       if (openError !== undefined) return this.#failed(op, openError, () => this.#finished(file));
@@ -317,6 +320,19 @@ export class Disk {
         this.#done(op, SYNCED);
       });
     });
+  }
+
+  /**
+   * Bytes are missing. What was asked for before the actor could know must not be appended behind the gap, and no sync
+   * that was to cover it may succeed.
+   */
+  #forsake(file: OpenFile, failure: NodeJS.ErrnoException): void {
+    file.failure = undefined;
+    const waiting = file.steps.splice(0);
+    for (const step of waiting) {
+      if (step.kind === "write") this.#recycle(step.bytes);
+      else file.steps.push(step.kind === "sync" ? { ...step, doomed: failure } : step);
+    }
   }
 
   #open(file: OpenFile, toAppend: boolean, then: (error: NodeJS.ErrnoException | undefined) => void): void {

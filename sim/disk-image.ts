@@ -71,8 +71,10 @@ export class DiskFile {
   #doubtful: Change[] = [];
   /** Where the next append goes. */
   #position = 0;
-  /** An append failed: what follows is dropped too, so that no hole opens, until a sync has reported it. */
+  /** An append failed: what follows is dropped too, so that no gap opens, until the actor knows. */
   failure: DiskError | undefined;
+  /** Requests up to this number were made before it knew. */
+  failureToldAt: number = Infinity;
 
   get size(): number {
     return this.#current.size;
@@ -97,6 +99,14 @@ export class DiskFile {
   reserve(length: number): void {
     if (length > this.size) this.#change({ kind: "resize", size: length });
   }
+  /** Whether an operation asked for as number `asked` meets a failure that its actor could not know of. */
+  failureFor(asked: number): DiskError | undefined {
+    if (asked <= this.failureToldAt) return this.failure;
+    this.failure = undefined;
+    this.failureToldAt = Infinity;
+    return undefined;
+  }
+
   truncate(length: number): void {
     if (length !== this.size) this.#change({ kind: "resize", size: length });
     this.#position = length;
@@ -136,6 +146,7 @@ export class DiskFile {
   /** The process ended, the kernel did not: nothing that was written is lost. */
   loseProcess(): void {
     this.failure = undefined;
+    this.failureToldAt = Infinity;
     this.#position = this.size;
   }
 
@@ -152,6 +163,7 @@ export class DiskFile {
     this.#changes = [];
     this.#doubtful = [];
     this.failure = undefined;
+    this.failureToldAt = Infinity;
     this.#position = content.size;
   }
 }

@@ -74,6 +74,13 @@ const NOTIFY = 1;
 interface Notice {
   readonly op: DiskOp;
   readonly outcome: DiskOutcome;
+  /** Its failure is known from here on. */
+  readonly file: DiskFile | undefined;
+}
+interface Asked {
+  readonly request: DiskRequest;
+  /** Counts requests. */
+  readonly number: number;
 }
 
 type NameChange =
@@ -114,6 +121,7 @@ export class Disk implements Subject {
   #used = 0;
   /** Operations of earlier runs are void. */
   #run = 0;
+  #asked = 0;
 
   constructor(agenda: Agenda, profile: DiskProfile, prng: Prng, user: DiskUser, oneVolume = false) {
     this.#agenda = agenda;
@@ -134,7 +142,8 @@ export class Disk implements Subject {
     // Names come and go with these, and whoever asks about the directory later wants to see it.
     const seen = `${directory}/`;
     this.#busyUntil.set(seen, Math.max(this.#busyUntil.get(seen) ?? 0, at));
-    this.#agenda.schedule(at, this, EXECUTE, this.#run, request);
+    const asked: Asked = { request, number: ++this.#asked };
+    this.#agenda.schedule(at, this, EXECUTE, this.#run, asked);
   }
 
   fail(fault: DiskFault): void {
@@ -185,28 +194,30 @@ export class Disk implements Subject {
     if (run !== this.#run) return;
     if (kind === NOTIFY) {
       const notice = what as Notice;
+      if (notice.file !== undefined) notice.file.failureToldAt = this.#asked;
       return this.#user.diskDone(notice.op, notice.outcome);
     }
-    const request = what as DiskRequest;
-    const outcome = this.#execute(request);
+    const { request, number } = what as Asked;
+    const outcome = this.#execute(request, number);
     if (request.op !== NO_OP) {
       const at = Math.max(this.#notifyUntil, this.#agenda.now + drawFrom(this.#prng, this.#profile.notify));
       this.#notifyUntil = at;
-      const notice: Notice = { op: request.op, outcome };
+      const told = request.verb === "sync" && outcome.kind === "failed" ? this.file(request.name) : undefined;
+      const notice: Notice = { op: request.op, outcome, file: told };
       this.#agenda.schedule(at, this, NOTIFY, run, notice);
     }
     this.#user.diskDid(request);
   }
 
-  #execute(request: DiskRequest): DiskOutcome {
+  #execute(request: DiskRequest, asked: number): DiskOutcome {
     const error = this.#faults.length === 0 ? undefined : this.#takeFault(request);
     switch (request.verb) {
       case "append":
-        return this.#append(request, error);
+        return this.#append(request, asked, error);
       case "reserve":
         return this.#reserve(request, error);
       case "sync":
-        return this.#sync(request, error);
+        return this.#sync(request, asked, error);
       case "syncDirectory":
         if (error !== undefined) return failed(error, request);
         this.#directory(this.#place(request.name)).sync();
@@ -220,11 +231,11 @@ export class Disk implements Subject {
     }
   }
 
-  /** A failure is kept for the next sync; until then what follows is dropped, so that no hole opens. */
-  #append(request: DiskRequest, error: DiskError | undefined): DiskOutcome {
+  /** A failure is kept for the next sync; until its outcome is known what follows is dropped, so that no gap opens. */
+  #append(request: DiskRequest, asked: number, error: DiskError | undefined): DiskOutcome {
     const bytes = request.bytes!;
     const file = this.#create(request.name);
-    if (file.failure !== undefined) return NOTHING;
+    if (file.failureFor(asked) !== undefined) return NOTHING;
     const before = file.filled;
     const room = Math.max(0, this.#capacity - this.#used);
     if (error !== undefined) file.appendFailed(NO_BYTES, error);
@@ -242,14 +253,15 @@ export class Disk implements Subject {
     return NOTHING;
   }
 
-  #sync(request: DiskRequest, error: DiskError | undefined): DiskOutcome {
+  #sync(request: DiskRequest, asked: number, error: DiskError | undefined): DiskOutcome {
     const file = this.file(request.name);
     if (file === undefined) return failed("missing", request);
-    const failure = file.failure ?? error;
-    file.failure = undefined;
-    if (failure === undefined) file.sync();
+    const failure = file.failureFor(asked);
+    // A failed append is told here, and nothing is tried; what had been written before it waits for the next sync.
+    if (failure !== undefined) return failed(failure, request);
+    if (error === undefined) file.sync();
     else file.syncFailed();
-    return failure === undefined ? { kind: "synced" } : failed(failure, request);
+    return error === undefined ? { kind: "synced" } : failed(error, request);
   }
 
   #list(request: DiskRequest): DiskOutcome {

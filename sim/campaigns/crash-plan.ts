@@ -108,8 +108,14 @@ function drawFaults(prng: Prng): ScheduledFault[] {
   }
   while (prng.chance(1, 4)) {
     const when = { host: SERVER, nth: 1 + prng.below(nth) };
-    const roll = prng.below(4);
-    if (roll === 0) faults.push({ when, fault: { kind: "pause", host: SERVER, lasts: 1 + prng.below(100) } });
+    const roll = prng.below(6);
+    if (roll === 5) {
+      const fault = { kind: "diskFull", host: SERVER, room: prng.below(4000), lasts: 1 + prng.below(300) } as const;
+      faults.push({ when, fault });
+    } else if (roll === 4) {
+      const fault = { kind: "diskError", host: SERVER, verb: "append", name: "/log.", error: "io", times: 1 } as const;
+      faults.push({ when, fault });
+    } else if (roll === 0) faults.push({ when, fault: { kind: "pause", host: SERVER, lasts: 1 + prng.below(100) } });
     else if (roll === 1)
       faults.push({ when, fault: { kind: "stepWall", host: SERVER, by: prng.below(20_000) - 10_000 } });
     else if (roll === 2) faults.push({ when, fault: { kind: "cut", from: "client1", to: SERVER, how: "reset" } });

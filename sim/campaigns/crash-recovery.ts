@@ -65,6 +65,8 @@ class CrashRun {
   readonly #world: Simulator;
   readonly #watch: LogWatch = new LogWatch(SERVER);
   readonly #server: SimHost;
+  /** A disk that is broken, or too full to start on, is a reason to halt. */
+  readonly #diskFails: boolean;
   readonly #clients: WriteClient[] = [];
   #judgedRun = 0;
   #stopped = false;
@@ -74,6 +76,7 @@ class CrashRun {
     const plan = options.plan ?? drawCrashPlan(seed);
     const { config, mutants } = { config: plan.config, mutants: options.mutants };
     this.#seed = seed;
+    this.#diskFails = plan.faults.some(({ fault }) => fault.kind === "diskError" || fault.kind === "diskFull");
     this.#world = new Simulator({
       seed,
       network: plan.network,
@@ -170,6 +173,7 @@ class CrashRun {
     if (exit.kind === "crashed") return;
     if (exit.kind === "halted" && exit.code === 0) this.#stopped = true;
     else if (exit.kind === "halted" && exit.code === EXIT_DATA_DIRECTORY && this.#cutTail(exit.reason)) return;
+    else if (exit.kind === "halted" && this.#diskFails) host.startLater(OPERATOR_DELAY);
     else this.#blame(`the server ended: ${describeExit(exit)}`);
   }
 

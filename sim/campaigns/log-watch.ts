@@ -30,6 +30,8 @@ export class LogWatch implements FactListener {
   readonly #opened: Set<string> = new Set();
   /** The newest zxid that some client has seen in a reply, or that the server called durable. */
   #promised = 0;
+  /** The newest zxid that this run of the server called durable, or began with. */
+  #durable = 0;
   /** The model of what was recovered last; later entries are not in it yet. */
   #model: TreeModel = new TreeModel();
   /** The first thing that went wrong. */
@@ -55,7 +57,9 @@ export class LogWatch implements FactListener {
   }
 
   fact(host: string, name: FactName, a: number | bigint): void {
-    if (host === this.#server && name === "durable") this.#promise(Number(a));
+    if (host !== this.#server || name !== "durable") return;
+    this.#durable = Number(a);
+    this.#promise(this.#durable);
   }
 
   log(host: string, _level: string, message: string): void {
@@ -63,7 +67,10 @@ export class LogWatch implements FactListener {
   }
 
   did(host: string, request: DiskRequest): void {
-    if (host !== this.#server || request.verb !== "append" || !/\/log\.[0-9a-f]+$/.test(request.name)) return;
+    if (host !== this.#server || !/\/log\.[0-9a-f]+$/.test(request.name)) return;
+    // After a failed write the server gives up what is not durable, and uses those zxids again.
+    if (request.verb === "truncate" || request.verb === "remove") this.#gaveUp(request);
+    if (request.verb !== "append") return;
     const bytes = request.bytes!;
     let at = 0;
     if (!this.#opened.has(request.name)) {
@@ -115,6 +122,7 @@ export class LogWatch implements FactListener {
     this.lost += this.#entries.length - recovered;
     this.kept += recovered - this.#promised;
     this.#entries.length = recovered;
+    this.#durable = recovered;
     if (this.#model.lastZxid > recovered) this.#model = new TreeModel();
     for (let zxid = this.#model.lastZxid + 1; zxid <= recovered; zxid++) {
       const wrong = this.#model.apply(this.#entries[zxid - 1]!);
@@ -127,6 +135,14 @@ export class LogWatch implements FactListener {
     if (expected.sort(byUnit).join() !== found.sort(byUnit).join()) {
       this.#blame(`recovered sessions ${found.join()}, not ${expected.join()}`);
     }
+  }
+
+  #gaveUp(request: DiskRequest): void {
+    // Files that are no longer needed are removed too.
+    const first = Number.parseInt(request.name.slice(request.name.lastIndexOf(".") + 1), 16);
+    if (request.verb === "remove" && first <= this.#durable) return;
+    if (request.verb === "remove") this.#opened.delete(request.name);
+    this.#entries.length = Math.min(this.#entries.length, this.#durable);
   }
 
   #logged(entry: TxnEntry): void {

@@ -23,11 +23,14 @@ class Bench {
     fs.mkdirSync(path.join(this.directory, "version-2"));
     const done = (op: DiskOp, outcome: DiskOutcome): void => {
       this.outcomes.push(`${op} ${describe(outcome)}`);
+      this.onDone();
       if (--this.#missing === 0) this.#wake();
     };
     const volumes = { data: this.directory, log: this.directory };
     this.disk = new Disk(volumes, done, () => setImmediate(() => this.disk.flush()));
   }
+  /** Called with every outcome, before it counts. */
+  onDone: () => void = () => {};
   op(): DiskOp {
     this.#missing++;
     return ++this.#op as DiskOp;
@@ -188,4 +191,24 @@ test("a large append arrives whole", async () => {
   await bench.settle();
   expect(bench.text(A).length).toBe(3_000_001);
   expect(bench.text(A).endsWith("xy")).toBe(true);
+});
+
+test("what was asked to be appended before a failure was known is dropped, and no sync claims to cover it", async () => {
+  const bench = new Bench();
+  benches.push(bench);
+  const inTheWay = path.join(bench.directory, "version-2/a");
+  fs.mkdirSync(inTheWay);
+  bench.append(A, "first");
+  bench.disk.sync(bench.op(), A);
+  bench.append(A, "second");
+  bench.disk.sync(bench.op(), A);
+  // From the first outcome on writing would work again: nothing but the second half would be in the file.
+  bench.onDone = () => fs.existsSync(inTheWay) && fs.rmSync(inTheWay, { recursive: true });
+  expect(await bench.settle()).toEqual(["1 failed io", "2 failed io"]);
+  bench.onDone = () => {};
+  expect(fs.existsSync(inTheWay)).toBe(false);
+  bench.append(A, "third");
+  bench.disk.sync(bench.op(), A);
+  expect(await bench.settle()).toEqual(["3 synced"]);
+  expect(bench.text(A)).toBe("third");
 });

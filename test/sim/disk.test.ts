@@ -185,6 +185,17 @@ test("a full disk takes what fits, says so at the next sync, and nothing is appe
   expect(bench.content()).toEqual({ [A]: "12345678xy" });
 });
 
+test("what was asked to be appended before a failure was known is dropped, and no sync claims to cover it", () => {
+  const bench = new Bench();
+  bench.disk.fail({ verb: "append", name: "", error: "io", times: 1 });
+  bench.append(A, "first").ask("sync", A).append(A, "second").ask("sync", A).settle();
+  expect(bench.outcomes.map((one) => (one.kind === "failed" ? one.error : one.kind))).toEqual(["io", "io"]);
+  expect(bench.content()).toEqual({ [A]: "" });
+  bench.append(A, "third").ask("sync", A).settle();
+  expect(bench.outcomes.at(-1)!.kind).toBe("synced");
+  expect(bench.content()).toEqual({ [A]: "third" });
+});
+
 test("after a failed sync its bytes are in doubt for ever, even if the next sync succeeds", () => {
   const bench = new Bench().append(A, "one").ask("syncDirectory", DIRECTORY).settle();
   bench.disk.fail({ verb: "sync", name: "", error: "io", times: 1 });
