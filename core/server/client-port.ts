@@ -294,6 +294,7 @@ export class ClientPort implements ThrottleSink {
     const rest = link.frames.unread().subarray(4);
     if (word === "stmk" && rest.length < 8) return true;
     this.#stats.packetsReceived++;
+    link.packetsReceived++;
     const text = this.#server.answerWord(cx, link, word, rest);
     if (text === "later") link.holds |= Hold.word;
     else this.#sendWord(cx, link, text);
@@ -363,6 +364,7 @@ export class ClientPort implements ThrottleSink {
     if (!valid || !this.#state.sessions.touch(session, link.timeout, cx.now)) return this.#refuseSession(cx, link);
     this.#bind(link, session);
     this.#welcome(cx, link);
+    link.packetsSent++;
   }
 
   #bind(link: ClientLink, session: SessionId): void {
@@ -399,7 +401,6 @@ export class ClientPort implements ThrottleSink {
     const { hasReadOnly } = link;
     writeConnectResponse(w, { protocolVersion: 0, timeOut, sessionId, passwd, readOnly: false, hasReadOnly });
     this.#replies.end();
-    link.packetsSent++;
   }
 
   // Requests

@@ -205,6 +205,8 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
     }
     this.#port.resumeHeld(cx);
     this.#replies.flush(cx);
+    // With forceSync=no this is where the last of what was accepted is answered.
+    this.#stopWhenIdle(cx);
   }
 
   onStopRequested(cx: Context): void {
