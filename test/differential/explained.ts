@@ -114,16 +114,7 @@ export const NOT_SENT: readonly { readonly what: string; readonly reason: string
     what: "createTTL with a flag that is not a TTL flag and a negative ttl",
     reason: "3.8 commits it and then dies while applying it, at every start",
   },
-  {
-    what: "create and create2 with flag 4, createContainer with a flag other than 4",
-    reason: "3.8 makes a node of another kind than its leader took into the digest; refused here",
-  },
   { what: "a null path inside a multi", reason: "3.8 leaves its half-made pending changes behind" },
-  {
-    what: "an unknown flag inside a multi",
-    reason: "3.8 fails the sub-operation, later releases do not decode the multi",
-  },
-  { what: "deleteContainer", reason: "3.8 reads the wrong bytes as its path; clients have no business sending it" },
   { what: "createSession as a request", reason: "3.8 answers it with a packet that no client can read" },
   { what: "IPv6 addresses in ip ACLs", reason: "refused by 3.8, understood since 3.9.4" },
   { what: "quota nodes whose text is not a quota", reason: "3.8 throws while applying them" },

@@ -216,7 +216,7 @@ export class Generator {
     const common = { path: this.#newPath(), data: weighted(prng, DATA), acl: this.#acl() };
     switch (weighted(prng, [[40, 1] as const, [20, 15] as const, [5, 19] as const, [6, 21] as const])) {
       case 19:
-        return { type: 19, ...common, flags: 4 };
+        return { type: 19, ...common, flags: pick(prng, [4, 4, 4, 0, 2]) };
       case 21:
         return {
           type: 21,
@@ -237,6 +237,7 @@ export class Generator {
       [15, 1],
       [10, 2],
       [10, 3],
+      [1, 4],
       [1, 5],
       [1, 7],
       [1, -1],
@@ -285,7 +286,13 @@ export class Generator {
   #subCreate(): CreateOp {
     const prng = this.#prng;
     const acl = prng.chance(1, 10) ? pick(prng, VALID_ACLS) : OPEN;
-    return { type: 1, path: this.#subPath(), data: weighted(prng, DATA), acl, flags: pick(prng, [0, 0, 1, 2, 3]) };
+    return {
+      type: 1,
+      path: this.#subPath(),
+      data: weighted(prng, DATA),
+      acl,
+      flags: pick(prng, [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 9]),
+    };
   }
 
   /** A null path inside a multi is not sent. */
@@ -319,7 +326,10 @@ export class Generator {
 
   #broken(slot: number): Op {
     const prng = this.#prng;
-    const code = pick(prng, [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 16, 17, 18, 19, 21, 22, 101, 103, 104, 105, 106]);
+    const code = pick(
+      prng,
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 101, 103, 104, 105, 106],
+    );
     if (prng.chance(1, 10))
       return { type: 101, back: 0, data: null, exist: [], child: [], persistent: [], recursive: [] };
     if (prng.chance(1, 10))
