@@ -200,9 +200,12 @@ export class TxnLog {
     else this.#ops.push(cx.truncate(this.#file, this.#durablePosition));
   }
 
-  /** The old file first: see the head of this file. */
+  /**
+   * The old file first: see the head of this file. And nothing behind bytes that are known to be missing, while the rest
+   * of a failed commit is still under way: a start would find it there.
+   */
   #mustHold(): boolean {
-    if (this.#held.length > 0) return true;
+    if (this.#held.length > 0 || this.#worst !== undefined) return true;
     return this.#rolled && this.#position > this.#durablePosition && this.#config.forceSync;
   }
 
