@@ -116,14 +116,14 @@ class CrashRun {
     this.#runUntil(() => this.#world.faultsWaiting === 0, "the faults never came");
     const before = this.#clients.map((client) => client.answered);
     const served = (): boolean =>
-      this.#server.running && this.#clients.every((client, i) => client.answered >= before[i]! + FINAL_ANSWERS);
+      this.#serving && this.#clients.every((client, i) => client.answered >= before[i]! + FINAL_ANSWERS);
     this.#runUntil(served, "the clients were not served any more");
     if (this.#watch.violation !== undefined) return;
     this.#server.requestStop();
     this.#runUntil(() => this.#stopped, "the server did not stop when asked to");
     if (this.#watch.violation !== undefined) return;
     this.#server.start();
-    this.#runUntil(() => this.#judgedRun === this.#server.runs, "the server did not start again");
+    this.#runUntil(() => this.#serving, "the server did not start again");
   }
 
   report(): CrashReport {
@@ -156,6 +156,10 @@ class CrashRun {
       },
     });
     if (end !== "when") this.#blame(`${otherwise} (${end})`);
+  }
+
+  get #serving(): boolean {
+    return this.#server.running && this.#judgedRun === this.#server.runs;
   }
 
   #judge(): void {
