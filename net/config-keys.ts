@@ -398,14 +398,21 @@ const ELSEWHERE: readonly KeyRow[] = [
   ...["allowSaslFailedClients", "kerberos.*", "sasl.*"].map((key) => idle(key, SASL)),
 ];
 
-/** Exact names first, then those with `*`. */
-export const CONFIG_KEYS: readonly KeyRow[] = [
-  ...PLACES,
-  ...SESSIONS,
-  ...STORAGE,
-  ...LIMITS,
-  ...MODEL,
-  ...AUTH,
-  ...TLS,
-  ...ELSEWHERE,
+/** Rows that belong together, for documentation. */
+export interface KeyGroup {
+  readonly title: string;
+  readonly rows: readonly KeyRow[];
+}
+
+export const CONFIG_KEY_GROUPS: readonly KeyGroup[] = [
+  { title: "Ports and directories", rows: PLACES },
+  { title: "Sessions and connections", rows: SESSIONS },
+  { title: "Log and snapshots", rows: STORAGE },
+  { title: "Limits and throttling", rows: LIMITS },
+  { title: "Nodes, permissions, four-letter words", rows: MODEL },
+  { title: "Authentication", rows: AUTH },
+  { title: "TLS", rows: TLS },
+  { title: "What Apache ZooKeeper has and this server has not", rows: ELSEWHERE },
 ];
+
+export const CONFIG_KEYS: readonly KeyRow[] = CONFIG_KEY_GROUPS.flatMap((group) => group.rows);
