@@ -28,8 +28,8 @@ test.each([
 test("a difference is cut down to a few steps that still show it", async () => {
   const targets: readonly [Target, Target] = [APACHE, { kind: "apache", config: { extendedTypesEnabled: "false" } }];
   const outcome = await randomEpisode(targets, 7, PROFILES[0]!, OPS);
-  const differs = async (steps: Parameters<typeof replay>[1]): Promise<boolean> =>
-    (await replay(targets, steps)).difference !== undefined;
+  const differs = async (steps: Parameters<typeof replay>[2]): Promise<boolean> =>
+    (await replay(targets, PROFILES[0]!, steps)).difference !== undefined;
   const short = await shrink(outcome.steps, differs, Date.now() + 20_000);
   expect(await differs(short)).toBe(true);
   expect(short.length).toBeLessThan(10);

@@ -51,7 +51,7 @@ export async function randomEpisode(
   without: ReadonlySet<string> = new Set(),
 ): Promise<Outcome> {
   const prng = new Prng(seed);
-  return withServers(targets, (reference, subject) => {
+  return withServers(targets, profile, (reference, subject) => {
     const world = new World(reference);
     const generator = new Generator(prng, profile, world, SLOTS, without);
     return play(reference, subject, (_played, ops, seen) => {
@@ -62,38 +62,69 @@ export async function randomEpisode(
   });
 }
 
-export async function replay(targets: readonly [Target, Target], steps: readonly Step[]): Promise<Outcome> {
-  return withServers(targets, (reference, subject) => play(reference, subject, (played) => steps[played.length]));
+export async function replay(
+  targets: readonly [Target, Target],
+  profile: Profile,
+  steps: readonly Step[],
+): Promise<Outcome> {
+  return withServers(targets, profile, (reference, subject) =>
+    play(reference, subject, (played) => steps[played.length]),
+  );
 }
 
 async function withServers(
   targets: readonly [Target, Target],
+  profile: Profile,
   use: (reference: Side, subject: Side) => Promise<Outcome>,
 ): Promise<Outcome> {
-  const directories = targets.map(({ kind }) => temporaryDirectory(`differential-${kind}`));
-  const servers = await Promise.allSettled(
-    targets.map(({ kind, config }, index) =>
-      startServer(kind, { ...OPTIONS, directory: directories[index]!, config: { ...OPTIONS.config, ...config } }),
-    ),
-  );
-  const running = servers.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  const sides = running.map(({ port }) => new Side(port, SLOTS));
+  const servers = targets.map((target) => new RestartableServer(target, profile));
   try {
-    const [reference, subject] = sides;
-    const failed = servers.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-    return await use(reference!, subject!);
+    // Both have started or failed before either is ended.
+    const started = await Promise.allSettled(servers.map((server) => server.start()));
+    const sides = started.map((result) => {
+      if (result.status === "rejected") throw result.reason;
+      return result.value;
+    });
+    return await use(sides[0]!, sides[1]!);
   } catch (error) {
-    throw new Error(`${String(error)}\n${running.map(tailOfLog).join("\n")}`, { cause: error });
+    throw new Error(`${String(error)}\n${servers.map((server) => server.tailOfLog()).join("\n")}`, { cause: error });
   } finally {
-    for (const side of sides) side.disconnectAll();
-    await Promise.all(running.map((server) => server.kill()));
-    for (const directory of directories) removeDirectory(directory);
+    await Promise.all(servers.map((server) => server.end()));
   }
 }
 
-function tailOfLog(server: RunningServer): string {
-  return `--- ${server.kind}: ${server.log().slice(-1500)}`;
+class RestartableServer {
+  readonly #target: Target;
+  readonly #options: ServerOptions;
+  readonly #directory: string;
+  #running: RunningServer | undefined;
+  #side: Side | undefined;
+
+  constructor(target: Target, profile: Profile) {
+    this.#target = target;
+    this.#directory = temporaryDirectory(`differential-${target.kind}`);
+    const config = { ...OPTIONS.config, ...profile.config, ...target.config };
+    this.#options = { ...OPTIONS, directory: this.#directory, config };
+  }
+
+  async start(): Promise<Side> {
+    const { port } = (this.#running = await startServer(this.#target.kind, this.#options));
+    this.#side = new Side(port, SLOTS, async () => {
+      await this.#running?.kill();
+      this.#running = await startServer(this.#target.kind, { ...this.#options, port });
+    });
+    return this.#side;
+  }
+
+  async end(): Promise<void> {
+    this.#side?.disconnectAll();
+    await this.#running?.kill();
+    removeDirectory(this.#directory);
+  }
+
+  tailOfLog(): string {
+    return `--- ${this.#target.kind}: ${this.#running?.log().slice(-1500) ?? "not started"}`;
+  }
 }
 
 async function play(

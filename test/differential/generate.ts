@@ -31,6 +31,10 @@ export interface Profile {
   readonly watches: number;
   readonly acls: number;
   readonly sessions: number;
+  /** Kill and start both servers this often in a thousand steps. */
+  readonly restarts?: number;
+  /** Lines of zoo.cfg for both. */
+  readonly config?: Readonly<Record<string, boolean>>;
 }
 
 export const PROFILES: readonly Profile[] = [
@@ -40,8 +44,39 @@ export const PROFILES: readonly Profile[] = [
   // Usage counts only what has been applied, so pipelined writes may overshoot a quota: one request at a time.
   { name: "quotas", burstMax: 1, quotas: true, watches: 10, acls: 5, sessions: 2 },
   { name: "sessions", burstMax: 6, quotas: false, watches: 30, acls: 5, sessions: 60 },
+  {
+    name: "restarts",
+    burstMax: 8,
+    quotas: true,
+    watches: 20,
+    acls: 20,
+    sessions: 20,
+    restarts: 6,
+    config: { enforceQuota: false },
+  },
+  {
+    name: "defaults",
+    burstMax: 8,
+    quotas: true,
+    watches: 10,
+    acls: 10,
+    sessions: 5,
+    config: { enforceQuota: false, extendedTypesEnabled: false },
+  },
+  // The early check looks at what has been applied, too.
+  {
+    name: "eager",
+    burstMax: 1,
+    quotas: false,
+    watches: 10,
+    acls: 60,
+    sessions: 5,
+    config: { enableEagerACLCheck: true },
+  },
 ];
 
+/** Makes a setData of a two-letter path a frame of jute.maxbuffer bytes. */
+const FILL_MAX = 0xfffff - 22;
 const CHILDREN = 1;
 const DATA_WATCH = 2;
 const ANY = 3;
@@ -78,6 +113,7 @@ export class Generator {
 
   #any(): Step {
     const prng = this.#prng;
+    if (prng.chance(this.#profile.restarts ?? 0, 1000)) return { kind: "restart" };
     const slot = prng.below(this.#slots);
     if (!this.#world.isOpen(slot)) return this.#connect(slot);
     const { watches, acls, sessions, quotas } = this.#profile;
@@ -154,6 +190,8 @@ export class Generator {
       [1, { type: 100, scheme: "ip", auth: "1.2.3.4" }],
       [1, { type: 100, scheme: pick(prng, ["world", "nobody", "auth", ""]), auth: "x" }],
       [1, { type: 102, token: "token" }],
+      // The largest frame accepted, and one byte more.
+      [1, { type: 5, path: "/a", data: { fill: FILL_MAX + prng.below(2) }, version: -1 }],
       [1, { type: "raw", code: pick(prng, UNKNOWN_OPCODES), body: "" }],
     ]);
     return { kind: "ops", slot, ops: [op] };

@@ -94,7 +94,7 @@ afterAll(() => Promise.all([...servers.values()].map((server) => server.kill()))
 
 describe.each(KNOWN)("$what", ({ steps, ...expected }) => {
   test.each(KINDS)("%s", async (kind) => {
-    const side = new Side(servers.get(kind)!.port, 1);
+    const side = new Side(servers.get(kind)!.port, 1, () => Promise.resolve());
     const seen: string[] = [];
     for (const [at, step] of steps.entries()) {
       const entries = (await side.play(step)).flatMap((connection) => connection.entries);

@@ -8,7 +8,7 @@ import type { ServerKind } from "../interop/support/servers.ts";
 import type { Difference } from "./compare.ts";
 import { type Outcome, randomEpisode, replay, type Target } from "./episode.ts";
 import { EXPLAINED, NOT_SENT } from "./explained.ts";
-import { PROFILES } from "./generate.ts";
+import { type Profile, PROFILES } from "./generate.ts";
 import { nameOf } from "./ops.ts";
 import { shrink } from "./shrink.ts";
 import type { Step } from "./side.ts";
@@ -70,7 +70,7 @@ async function main(): Promise<number> {
     );
     if (outcome.difference === undefined) continue;
     differences += 1;
-    await report(targets, outcome);
+    await report(targets, profile, outcome);
   }
   for (const { name, reason } of EXPLAINED) {
     console.log(`explained: ${name}: ${explained.get(name) ?? 0} times (${reason})`);
@@ -81,14 +81,14 @@ async function main(): Promise<number> {
   return differences === 0 ? 0 : 1;
 }
 
-async function report(targets: readonly [Target, Target], outcome: Outcome): Promise<void> {
+async function report(targets: readonly [Target, Target], profile: Profile, outcome: Outcome): Promise<void> {
   print(outcome.difference!);
   let last = outcome.difference!;
   const deadline = Date.now() + Number(values["shrink-ms"]);
   const short = await shrink(
     outcome.steps,
     async (steps) => {
-      const again = await replay(targets, steps);
+      const again = await replay(targets, profile, steps);
       if (again.difference !== undefined) last = again.difference;
       return again.difference !== undefined;
     },

@@ -63,7 +63,7 @@ async function shrinkByTrait(
 }
 
 function traits(step: Step): string[] {
-  const slot = step.kind === "flush" ? [] : [`slot ${step.slot}`];
+  const slot = step.kind === "flush" || step.kind === "restart" ? [] : [`slot ${step.slot}`];
   const kinds = step.kind === "ops" ? step.ops.map(nameOf) : step.kind === "open" ? [] : [step.kind];
   return [...slot, ...kinds];
 }

@@ -30,7 +30,9 @@ export type Step =
   /** Bytes that are no request, after which the server is expected to close. */
   | { readonly kind: "garbage"; readonly slot: number; readonly hex: string }
   /** Every connection catches up with its events. */
-  | { readonly kind: "flush" };
+  | { readonly kind: "flush" }
+  /** The server is killed and started again on the same data. */
+  | { readonly kind: "restart" };
 
 /** What one connection saw during a step. */
 export interface Seen {
@@ -61,12 +63,15 @@ const ERR_AUTH_REQUIRED = -124;
 
 export class Side {
   readonly #port: number;
+  readonly #restart: () => Promise<void>;
   readonly #slots: Slot[];
   readonly #names = new Names();
   #lastZxid = 0;
 
-  constructor(port: number, slots: number) {
+  /** `restart` kills the server and starts it again on the same port and data. */
+  constructor(port: number, slots: number, restart: () => Promise<void>) {
     this.#port = port;
+    this.#restart = restart;
     this.#slots = Array.from({ length: slots }, () => ({
       wire: undefined,
       session: 0n,
@@ -84,12 +89,21 @@ export class Side {
   }
 
   disconnectAll(): void {
-    for (const slot of this.#slots) slot.wire?.drop();
+    for (const slot of this.#slots) {
+      slot.wire?.drop();
+      slot.wire = undefined;
+    }
   }
 
   /** Plays one step. A step that does not fit the slot's state (its reason was cut away) does nothing. */
   async play(step: Step): Promise<Seen[]> {
     if (step.kind === "flush") return this.#flush(-1, false);
+    if (step.kind === "restart") {
+      const seen = await this.#flush(-1, false);
+      await this.#restart();
+      this.disconnectAll();
+      return seen;
+    }
     const slot = this.#slots[step.slot]!;
     switch (step.kind) {
       case "open":
@@ -104,7 +118,7 @@ export class Side {
   async #playConnected(
     slot: Slot,
     wire: Wire,
-    step: Exclude<Step, { kind: "open" | "resume" | "flush" }>,
+    step: Exclude<Step, { kind: "open" | "resume" | "flush" | "restart" }>,
   ): Promise<Seen[]> {
     switch (step.kind) {
       case "drop": {
