@@ -205,7 +205,7 @@ const STORAGE: readonly KeyRow[] = [
   kilobytes("snapSizeLimitInKb", "snapSizeLimit", "log size that calls for a snapshot; 0 = off"),
   kilobytes("preAllocSize", "preAllocSize", "how far ahead a log file is made longer"),
   kilobytes("txnLogSizeLimitInKb", "txnLogSizeLimit", "size at which a new log file begins; -1 = off"),
-  server("forceSync", "forceSync", yesOrNo, "no: answer before the disk has the write", "yes"),
+  server("forceSync", "forceSync", yesOrNo, "no = answer before the disk has the write", "yes"),
   server("fsync.warningthresholdms", "fsyncWarningThreshold", milliseconds(1000), "a slower sync is logged"),
   server("flushDelay", "flushDelay", milliseconds(0), "how long a commit waits for company"),
   server("maxBatchSize", "maxBatchSize", whole("transactions", 1000, 1), "transactions in one commit at most"),
@@ -215,7 +215,12 @@ const STORAGE: readonly KeyRow[] = [
   }),
   server("snapshot.trust.empty", "snapshotTrustEmpty", flag, "start with a log but without any snapshot"),
   server("db.autocreate", "dbAutocreate", flag, "an empty directory is an empty database"),
-  server("serializeLastProcessedZxid.enabled", "serializeLastProcessedZxid", flag, "third section of snapshots"),
+  server(
+    "serializeLastProcessedZxid.enabled",
+    "serializeLastProcessedZxid",
+    flag,
+    "snapshots end with the last zxid they contain",
+  ),
   row("autopurge.snapRetainCount", whole("snapshots", 3, 0), 3, "snapshots that purging keeps, at least 3", (d, v) => {
     d.server.snapRetainCount = Math.max(v, 3);
   }),
@@ -226,68 +231,174 @@ const STORAGE: readonly KeyRow[] = [
 
 const LIMITS: readonly KeyRow[] = [
   server("jute.maxbuffer", "juteMaxBuffer", whole("bytes", 1_048_575, 1), "largest request"),
-  server("jute.maxbuffer.extrasize", "juteMaxBufferExtra", whole("bytes", 1_048_575), "on top of it, for records"),
-  server("globalOutstandingLimit", "globalOutstandingLimit", whole("requests", 1000, 1), "requests in process"),
-  server("request_throttle_max_requests", "requestThrottleLimit", whole("requests", 2000), "0 = off"),
-  server("request_throttle_stall_time", "requestThrottleStallTime", milliseconds(100, 1), "how long it then waits"),
+  server(
+    "jute.maxbuffer.extrasize",
+    "juteMaxBufferExtra",
+    whole("bytes", 1_048_575),
+    "records on disk may be so much larger",
+  ),
+  server(
+    "globalOutstandingLimit",
+    "globalOutstandingLimit",
+    whole("requests", 1000, 1),
+    "requests in process before all connections wait",
+  ),
+  server(
+    "request_throttle_max_requests",
+    "requestThrottleLimit",
+    whole("requests", 2000),
+    "requests in process before new ones are throttled; 0 = off",
+  ),
+  server(
+    "request_throttle_stall_time",
+    "requestThrottleStallTime",
+    milliseconds(100, 1),
+    "how long a throttled request waits between looks",
+  ),
   server("request_throttle_drop_stale", "requestThrottleDropStale", flag, "drop throttled requests nobody waits for"),
-  server("request_stale_connection_check", "requestStaleConnectionCheck", flag, "closed connections make stale"),
-  server("request_stale_latency_check", "requestStaleLatencyCheck", flag, "session timeouts make stale"),
-  server("throttled_op_wait_time", "throttledOpWaitTime", milliseconds(1000), "0 = off"),
-  server("largeRequestThreshold", "largeRequestThreshold", whole("bytes", 1_000_000, -1), "-1 = off"),
-  server("largeRequestMaxBytes", "largeRequestMaxBytes", whole("bytes", 104_857_600, 1), "large requests together"),
-  throttle("tokens", "tokens", whole("connections", 100), "bucket for new connections; 0 = off"),
-  throttle("fill_time", "fillTime", milliseconds(1, 1), "how often it is filled"),
-  throttle("fill_count", "fillCount", whole("connections", 1), "by how many"),
+  server(
+    "request_stale_connection_check",
+    "requestStaleConnectionCheck",
+    flag,
+    "a request is stale when its connection is closed",
+  ),
+  server(
+    "request_stale_latency_check",
+    "requestStaleLatencyCheck",
+    flag,
+    "a request is stale when it has waited for its session's timeout",
+  ),
+  server(
+    "throttled_op_wait_time",
+    "throttledOpWaitTime",
+    milliseconds(1000),
+    "a request that waited this long is refused; 0 = never",
+  ),
+  server(
+    "largeRequestThreshold",
+    "largeRequestThreshold",
+    whole("bytes", 1_000_000, -1),
+    "a larger request counts as large; -1 = none does",
+  ),
+  server(
+    "largeRequestMaxBytes",
+    "largeRequestMaxBytes",
+    whole("bytes", 104_857_600, 1),
+    "large requests in process, together; more close their connection",
+  ),
+  throttle(
+    "tokens",
+    "tokens",
+    whole("connections", 100),
+    "size of the bucket of tokens, of which new connections take; 0 = off",
+  ),
+  throttle("fill_time", "fillTime", milliseconds(1, 1), "how often the bucket is filled"),
+  throttle("fill_count", "fillCount", whole("connections", 1), "by how many tokens"),
   throttle("freeze_time", "freezeTime", milliseconds(100, -1), "how often the drop probability changes"),
-  throttle("drop_increase", "dropIncrease", decimal, "by how much it grows"),
-  throttle("drop_decrease", "dropDecrease", decimal, "by how much it falls"),
-  throttle("decrease_ratio", "decreaseRatio", decimal, "fill level below which it does not fall"),
-  row("connection_throttle_weight_enabled", flag, false, "sessions weigh differently", (d, v) => {
-    d.throttle.weightEnabled = v;
-  }),
-  throttle("global_session_weight", "globalSessionWeight", whole("", 3, 1), "a new session"),
-  throttle("local_session_weight", "localSessionWeight", whole("", 1, 1), "a local one"),
-  throttle("renew_session_weight", "renewSessionWeight", whole("", 2, 1), "one that comes back"),
+  throttle("drop_increase", "dropIncrease", decimal, "by how much it grows when the bucket is empty"),
+  throttle("drop_decrease", "dropDecrease", decimal, "by how much it falls when the bucket is full enough"),
+  throttle("decrease_ratio", "decreaseRatio", decimal, "share of the bucket that may be missing when it falls"),
+  row(
+    "connection_throttle_weight_enabled",
+    flag,
+    false,
+    "kinds of sessions take different numbers of tokens",
+    (d, v) => {
+      d.throttle.weightEnabled = v;
+    },
+  ),
+  throttle("global_session_weight", "globalSessionWeight", whole("", 3, 1), "tokens that a new session takes"),
+  throttle("local_session_weight", "localSessionWeight", whole("", 1, 1), "tokens that a local session takes"),
+  throttle(
+    "renew_session_weight",
+    "renewSessionWeight",
+    whole("", 2, 1),
+    "tokens that a session takes when it comes back",
+  ),
 ];
 
 const MODEL: readonly KeyRow[] = [
-  server("digest.enabled", "digestEnabled", flag, "checksum of the tree"),
-  server("closeSessionTxn.enabled", "closeSessionTxnEnabled", flag, "closing a session logs its nodes"),
-  server("extendedTypesEnabled", "extendedTypesEnabled", flag, "nodes with a time to live"),
-  server("emulate353TTLNodes", "emulate353TTLNodes", flag, "their owner field as in 3.5.3"),
+  server("digest.enabled", "digestEnabled", flag, "keep a checksum of the tree and check it at every transaction"),
+  server("closeSessionTxn.enabled", "closeSessionTxnEnabled", flag, "the log says which nodes went with a session"),
+  server("extendedTypesEnabled", "extendedTypesEnabled", flag, "allow nodes with a time to live"),
+  server("emulate353TTLNodes", "emulate353TTLNodes", flag, "read nodes with a time to live as 3.5.3 wrote them"),
   server("enforceQuota", "enforceQuota", flag, "refuse what exceeds a quota"),
-  server("znode.container.checkIntervalMs", "containerCheckInterval", milliseconds(60_000), "0 = never"),
-  server("znode.container.maxPerMinute", "containerMaxPerMinute", whole("nodes", 10_000, 1), "removed at most"),
-  server("znode.container.maxNeverUsedIntervalMs", "containerMaxNeverUsedInterval", milliseconds(0), "0 = never"),
+  server(
+    "znode.container.checkIntervalMs",
+    "containerCheckInterval",
+    milliseconds(60_000),
+    "how often empty containers and expired nodes are removed; 0 = never",
+  ),
+  server(
+    "znode.container.maxPerMinute",
+    "containerMaxPerMinute",
+    whole("nodes", 10_000, 1),
+    "how many of them at most",
+  ),
+  server(
+    "znode.container.maxNeverUsedIntervalMs",
+    "containerMaxNeverUsedInterval",
+    milliseconds(0),
+    "age at which a container that never had children goes; 0 = never",
+  ),
   row("skipACL", yesOrNo, "no", "do not check permissions", (d, v) => (d.server.skipAcl = v)),
   server("enableEagerACLCheck", "enableEagerAclCheck", flag, "check permissions before anything else"),
-  server("readonlymode.enabled", "readOnlyModeEnabled", flag, "puts isro on the default list of words"),
-  row("4lw.commands.whitelist", list("stat, ruok, mntr"), "srvr", "four-letter words; * = all", (d, v) => {
-    d.fourLetterWords = v;
-  }),
+  server("readonlymode.enabled", "readOnlyModeEnabled", flag, "the four-letter word isro is on the default list"),
+  row(
+    "4lw.commands.whitelist",
+    list("stat, ruok, mntr"),
+    "srvr",
+    "four-letter words that are answered, beside srvr; * = all",
+    (d, v) => {
+      d.fourLetterWords = v;
+    },
+  ),
 ];
 
 const AUTH: readonly KeyRow[] = [
-  row("DigestAuthenticationProvider.enabled", flag, true, "scheme digest", (d, v) => (d.auth.digestEnabled = v)),
+  row(
+    "DigestAuthenticationProvider.enabled",
+    flag,
+    true,
+    "offer the scheme digest",
+    (d, v) => (d.auth.digestEnabled = v),
+  ),
   row("DigestAuthenticationProvider.superDigest", text("super:base64"), "none", "super user of digest", (d, v) => {
     d.auth.superDigest = v;
   }),
-  row("DigestAuthenticationProvider.digestAlg", oneOf("SHA1", "SHA-256", "SHA-512"), "SHA1", "its hash", (d, v) => {
-    d.auth.digestAlgorithm = v;
-  }),
+  row(
+    "DigestAuthenticationProvider.digestAlg",
+    oneOf("SHA1", "SHA-256", "SHA-512"),
+    "SHA1",
+    "the hash that digest uses",
+    (d, v) => {
+      d.auth.digestAlgorithm = v;
+    },
+  ),
   row("X509AuthenticationProvider.superUser", text("CN=admin"), "none", "super user of x509", (d, v) => {
     d.auth.x509SuperUser = v;
   }),
   row("ssl.authProvider", oneOf("x509"), "x509", "which provider reads certificates", (d) => (d.x509 = true)),
   row("superUser", text("admin"), "none", "super user of sasl", (d, v) => void d.superUsers.push(v)),
-  row("superUser.*", text("admin"), "none", "further ones", (d, v) => void d.superUsers.push(v)),
+  row("superUser.*", text("admin"), "none", "further super users of sasl", (d, v) => void d.superUsers.push(v)),
   row("letAnySaslUserDoX", text("name"), "none", "this sasl id means every sasl user", (d, v) => {
     d.auth.letAnySaslUserDoX = v;
   }),
-  row("ensembleAuthName", list("name"), "none", "names of scheme ensemble", (d, v) => (d.auth.ensembleNames = v)),
+  row(
+    "ensembleAuthName",
+    list("name"),
+    "none",
+    "names that the scheme ensemble accepts",
+    (d, v) => (d.auth.ensembleNames = v),
+  ),
   row("enforce.auth.enabled", flag, false, "refuse who has not authenticated", (d, v) => (d.enforceAuth = v)),
-  row("enforce.auth.schemes", list("digest"), "none", "with one of these schemes", (d, v) => (d.enforcedSchemes = v)),
+  row(
+    "enforce.auth.schemes",
+    list("digest"),
+    "none",
+    "the schemes of which one is needed then",
+    (d, v) => (d.enforcedSchemes = v),
+  ),
   {
     key: "authProvider.*",
     kind: "a class name of ZooKeeper's",
@@ -310,7 +421,7 @@ const AUTH: readonly KeyRow[] = [
 
 const TLS: readonly KeyRow[] = [
   tls("keyStore.location", "keyStore", text("/etc/zookeeper/server.pem"), "must be given", "key and certificates"),
-  tls("keyStore.password", "keyStorePassword", text("secret"), "none", "password of the key"),
+  tls("keyStore.password", "keyStorePassword", text("secret"), "none", "password of the key store"),
   tls("keyStore.passwordPath", "keyStorePasswordPath", text("/etc/zookeeper/pass"), "none", "file with that password"),
   tls("keyStore.type", "keyStoreType", storeType, "by the file's ending", "PEM or PKCS12"),
   tls("trustStore.location", "trustStore", text("/etc/zookeeper/ca.pem"), "the system's", "who may sign clients"),
