@@ -54,14 +54,36 @@ export function encodeUtf8(text: string): Uint8Array {
 }
 
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
-  let ascii = true;
+  let hash = end - start;
+  let seen = 0;
   for (let i = start; i < end; i++) {
-    if (bytes[i]! >= 0x80) {
-      ascii = false;
-      break;
-    }
+    const byte = bytes[i]!;
+    hash = (Math.imul(hash, 31) + byte) | 0;
+    seen |= byte;
   }
-  return ascii ? decodeAscii(bytes, start, end) : decodeSlowly(bytes, start, end);
+  if (seen >= 0x80) return decodeSlowly(bytes, start, end);
+  return end - start <= MEMO_LENGTH_MAX ? remembered(hash, bytes, start, end) : decodeAscii(bytes, start, end);
+}
+
+/**
+ * The same few thousand paths come again and again. One string for all of them halves the cost of decoding, and maps
+ * find it without hashing it anew. Nothing but speed depends on it.
+ */
+const MEMO_LENGTH_MAX = 96;
+const MEMO_SLOTS = 4096;
+const memo: string[] = Array.from({ length: MEMO_SLOTS }, () => "");
+
+function remembered(hash: number, bytes: Uint8Array, start: number, end: number): string {
+  const slot = (hash ^ (hash >>> 13)) & (MEMO_SLOTS - 1);
+  const known = memo[slot]!;
+  if (known.length === end - start) {
+    let at = start;
+    while (at < end && known.charCodeAt(at - start) === bytes[at]) at++;
+    if (at === end) return known;
+  }
+  const text = decodeAscii(bytes, start, end);
+  memo[slot] = text;
+  return text;
 }
 
 function decodeAscii(bytes: Uint8Array, start: number, end: number): string {

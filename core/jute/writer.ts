@@ -65,6 +65,8 @@ export class Writer {
 
   int64(value: bigint): void {
     const at = this.grow(8);
+    // Nearly every ephemeralOwner is 0, and bigint arithmetic is slow.
+    if (value === 0n) return void this.bytes.fill(0, at, at + 8);
     this.patchInt(at, Number(BigInt.asIntN(32, value >> 32n)));
     this.patchInt(at + 4, Number(BigInt.asIntN(32, value)));
   }

@@ -29,9 +29,11 @@ export interface ChangeRecord {
   owner: bigint;
   childCount: number;
   acl: readonly Acl[];
+  /** This and {@link digest} as signed ints: in objects those cost nothing extra. */
   digestPrefix: number;
-  /** Unsigned; -1 before the first {@link PendingChanges.put} of a new node. */
   digest: number;
+  /** There was no such node before: until {@link PendingChanges.put}, `digest` means nothing. */
+  isNew: boolean;
   /** What was newest for this path before, if that was still pending. */
   previous: ChangeRecord | undefined;
   /** Whether it was {@link PendingChanges.put}, and whether a newer one was since. */
@@ -84,8 +86,9 @@ export class PendingChanges {
       owner: tree.owner(node),
       childCount: tree.childCount(node),
       acl: tree.acl(node),
-      digestPrefix: this.#digestEnabled ? tree.digestPrefixOf(node) : 0,
-      digest: this.#digestEnabled ? tree.digestOf(node) : 0,
+      digestPrefix: this.#digestEnabled ? tree.digestPrefixOf(node) | 0 : 0,
+      digest: this.#digestEnabled ? tree.digestOf(node) | 0 : 0,
+      isNew: false,
       previous: undefined,
       pending: false,
       superseded: false,
@@ -99,18 +102,19 @@ export class PendingChanges {
     return record;
   }
 
-  /** Makes `record` the newest of its path. Its `digest` is still that of the node before, -1 if there was none. */
+  /** Makes `record` the newest of its path. Its `digest` is still that of the node before, if there was one. */
   put(record: ChangeRecord): void {
     // What it was changed from is newest, unless it is new: then a pending delete of the same path may be.
-    if (record.digest < 0) record.previous = this.#newest.get(record.path);
+    if (record.isNew) record.previous = this.#newest.get(record.path);
     if (record.previous !== undefined) record.previous.superseded = true;
     record.pending = true;
     this.#newest.set(record.path, record);
     this.#records.push(record);
     if (!this.#digestEnabled || !countsInDigest(record.path)) return;
-    if (record.digest >= 0) this.digest.subtract(record.digest);
+    if (!record.isNew) this.digest.subtract(record.digest >>> 0);
+    record.isNew = false;
     if (!record.exists) return;
-    record.digest = nodeDigest(
+    const digest = nodeDigest(
       record.digestPrefix,
       record.czxid,
       record.mzxid,
@@ -122,7 +126,8 @@ export class PendingChanges {
       record.aversion,
       record.owner,
     );
-    this.digest.add(record.digest);
+    record.digest = digest | 0;
+    this.digest.add(digest);
   }
 
   /** Where {@link rollback} returns to. */
@@ -198,6 +203,7 @@ function copyOf(base: ChangeRecord): ChangeRecord {
     acl: base.acl,
     digestPrefix: base.digestPrefix,
     digest: base.digest,
+    isNew: false,
     previous: base,
     pending: false,
     superseded: false,

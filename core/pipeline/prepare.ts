@@ -264,8 +264,9 @@ export class PrepareStage {
       owner,
       childCount: 0,
       acl,
-      digestPrefix: prefix,
-      digest: -1,
+      digestPrefix: prefix | 0,
+      digest: 0,
+      isNew: true,
       previous: undefined,
       pending: false,
       superseded: false,
@@ -327,7 +328,7 @@ export class PrepareStage {
     node.version = (before.version + 1) | 0;
     node.mzxid = this.#zxid;
     node.mtime = this.#time;
-    if (this.#state.config.digestEnabled) node.digestPrefix = digestPrefix(path, kept);
+    if (this.#state.config.digestEnabled) node.digestPrefix = digestPrefix(path, kept) | 0;
     this.pending.put(node);
     return { type: OpCode.setData, path, data: kept, version: node.version, digestPrefix: node.digestPrefix };
   }

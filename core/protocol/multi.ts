@@ -85,7 +85,7 @@ export function writeMultiRequest(w: Writer, ops: readonly MultiOp[]): void {
 
 /** Undefined, and the reader failed, when the bytes are no multiRead: cut short, or with anything but reads. */
 export function readMultiReadRequest(r: Reader): MultiReadOp[] | undefined {
-  return readUntilDone(r, (r, { type }) => {
+  return readUntilDone(r, (r, type) => {
     if (type !== OpCode.getData && type !== OpCode.getChildren) return undefined;
     return { type, request: readPathWatchRequest(r) };
   });
@@ -150,20 +150,22 @@ export function writeMultiResult(w: Writer, result: MultiResult): void {
 }
 
 /** `readOne` gives undefined for a type that has no place there. Each header takes bytes, so the loop ends. */
-function readUntilDone<T>(r: Reader, readOne: (r: Reader, header: MultiHeader) => T | undefined): T[] | undefined {
+function readUntilDone<T>(r: Reader, readOne: (r: Reader, type: number) => T | undefined): T[] | undefined {
   const items: T[] = [];
   for (;;) {
-    const header = readMultiHeader(r);
+    const type = r.int();
+    const done = r.boolean();
+    r.int();
     if (r.failed) return undefined;
-    if (header.done) return items;
-    const item = readOne(r, header);
+    if (done) return items;
+    const item = readOne(r, type);
     if (item === undefined) r.fail();
     if (r.failed || item === undefined) return undefined;
     items.push(item);
   }
 }
 
-function readMultiOp(r: Reader, { type }: MultiHeader): MultiOp | undefined {
+function readMultiOp(r: Reader, type: number): MultiOp | undefined {
   switch (type) {
     case OpCode.create:
     case OpCode.create2:
@@ -211,7 +213,7 @@ function writeMultiOp(w: Writer, op: MultiOp): void {
   }
 }
 
-function readMultiResult(r: Reader, { type }: MultiHeader): MultiResult | undefined {
+function readMultiResult(r: Reader, type: number): MultiResult | undefined {
   switch (type) {
     case OpCode.create:
       return { type, path: r.string() };
