@@ -77,41 +77,43 @@ async function withServers(
   profile: Profile,
   use: (reference: Side, subject: Side) => Promise<Outcome>,
 ): Promise<Outcome> {
-  const servers = targets.map((target) => new RestartableServer(target, profile));
+  const homes = [new Home(targets[0], targets[1], profile), new Home(targets[1], targets[0], profile)];
   try {
     // Both have started or failed before either is ended.
-    const started = await Promise.allSettled(servers.map((server) => server.start()));
+    const started = await Promise.allSettled(homes.map((home) => home.start()));
     const sides = started.map((result) => {
       if (result.status === "rejected") throw result.reason;
       return result.value;
     });
     return await use(sides[0]!, sides[1]!);
   } catch (error) {
-    throw new Error(`${String(error)}\n${servers.map((server) => server.tailOfLog()).join("\n")}`, { cause: error });
+    throw new Error(`${String(error)}\n${homes.map((home) => home.tailOfLog()).join("\n")}`, { cause: error });
   } finally {
-    await Promise.all(servers.map((server) => server.end()));
+    await Promise.all(homes.map((home) => home.end()));
   }
 }
 
-class RestartableServer {
-  readonly #target: Target;
-  readonly #options: ServerOptions;
+/** A data directory and a port, with one of the two servers on them. */
+class Home {
+  readonly #profile: Profile;
   readonly #directory: string;
+  /** The one that runs, and the one that takes its place at a swap. */
+  #targets: readonly [Target, Target];
   #running: RunningServer | undefined;
   #side: Side | undefined;
 
-  constructor(target: Target, profile: Profile) {
-    this.#target = target;
-    this.#directory = temporaryDirectory(`differential-${target.kind}`);
-    const config = { ...OPTIONS.config, ...profile.config, ...target.config };
-    this.#options = { ...OPTIONS, directory: this.#directory, config };
+  constructor(target: Target, other: Target, profile: Profile) {
+    this.#targets = [target, other];
+    this.#profile = profile;
+    this.#directory = temporaryDirectory("differential");
   }
 
   async start(): Promise<Side> {
-    const { port } = (this.#running = await startServer(this.#target.kind, this.#options));
-    this.#side = new Side(port, SLOTS, async () => {
+    const { port } = await this.#run();
+    this.#side = new Side(port, SLOTS, async (swap) => {
       await this.#running?.kill();
-      this.#running = await startServer(this.#target.kind, { ...this.#options, port });
+      if (swap) this.#targets = [this.#targets[1], this.#targets[0]];
+      await this.#run(port);
     });
     return this.#side;
   }
@@ -123,7 +125,18 @@ class RestartableServer {
   }
 
   tailOfLog(): string {
-    return `--- ${this.#target.kind}: ${this.#running?.log().slice(-1500) ?? "not started"}`;
+    return `--- ${this.#targets[0].kind}: ${this.#running?.log().slice(-1500) ?? "not started"}`;
+  }
+
+  async #run(port?: number): Promise<RunningServer> {
+    const [{ kind, config }] = this.#targets;
+    this.#running = await startServer(kind, {
+      ...OPTIONS,
+      ...(port === undefined ? {} : { port }),
+      directory: this.#directory,
+      config: { ...OPTIONS.config, ...this.#profile.config, ...config },
+    });
+    return this.#running;
   }
 }
 
@@ -137,6 +150,7 @@ async function play(
   const steps: Step[] = [];
   let ops = 0;
   let difference: Difference | undefined;
+  let swapped = false;
   let seen: readonly Seen[] | undefined;
   for (let flushed = false; difference === undefined;) {
     let step = next(steps, ops, seen);
@@ -149,7 +163,10 @@ async function play(
     ops += step.kind === "ops" ? step.ops.length : 1;
     const [a, b] = await Promise.all([reference.play(step), subject.play(step)]);
     for (const { entries } of a) for (const entry of entries) count(coverage, entry);
-    difference = comparer.compare(a, b);
+    if (step.kind === "restart") countOne(coverage, step.swap ? "restart, swapped" : "restart");
+    // The sides are histories; who is the reference depends on who holds which at the moment.
+    difference = swapped ? comparer.compare(b, a) : comparer.compare(a, b);
+    if (step.kind === "restart" && step.swap) swapped = !swapped;
     seen = a;
   }
   return { steps, ops, difference, explained: comparer.explained, coverage };
@@ -162,5 +179,9 @@ function count(coverage: Map<string, number>, entry: Entry): void {
       : entry.kind === "event"
         ? `event ${entry.what.slice(0, 6)}`
         : entry.text.split(":")[0]!;
+  countOne(coverage, key);
+}
+
+function countOne(coverage: Map<string, number>, key: string): void {
   coverage.set(key, (coverage.get(key) ?? 0) + 1);
 }

@@ -113,7 +113,7 @@ export class Generator {
 
   #any(): Step {
     const prng = this.#prng;
-    if (prng.chance(this.#profile.restarts ?? 0, 1000)) return { kind: "restart" };
+    if (prng.chance(this.#profile.restarts ?? 0, 1000)) return { kind: "restart", swap: prng.chance(1, 2) };
     const slot = prng.below(this.#slots);
     if (!this.#world.isOpen(slot)) return this.#connect(slot);
     const { watches, acls, sessions, quotas } = this.#profile;

@@ -1,6 +1,6 @@
 /**
- * One of the two servers of a differential run: plays steps against it over several connections and writes down what
- * each connection sees, in the order it sees it.
+ * One of the two histories of a differential run: plays steps over several connections against whichever server holds
+ * that history's data, and writes down what each connection sees, in the order it sees it.
  */
 import type { OpCode } from "../../core/protocol/op-codes.ts";
 import { Reader } from "../../core/jute/reader.ts";
@@ -31,8 +31,8 @@ export type Step =
   | { readonly kind: "garbage"; readonly slot: number; readonly hex: string }
   /** Every connection catches up with its events. */
   | { readonly kind: "flush" }
-  /** The server is killed and started again on the same data. */
-  | { readonly kind: "restart" };
+  /** Both servers are killed and start again, on their own data or, with `swap`, on each other's. */
+  | { readonly kind: "restart"; readonly swap: boolean };
 
 /** What one connection saw during a step. */
 export interface Seen {
@@ -63,13 +63,13 @@ const ERR_AUTH_REQUIRED = -124;
 
 export class Side {
   readonly #port: number;
-  readonly #restart: () => Promise<void>;
+  readonly #restart: (swap: boolean) => Promise<void>;
   readonly #slots: Slot[];
   readonly #names = new Names();
   #lastZxid = 0;
 
-  /** `restart` kills the server and starts it again on the same port and data. */
-  constructor(port: number, slots: number, restart: () => Promise<void>) {
+  /** `restart` kills the server and starts it (or the other one, with `swap`) on the same port and data. */
+  constructor(port: number, slots: number, restart: (swap: boolean) => Promise<void>) {
     this.#port = port;
     this.#restart = restart;
     this.#slots = Array.from({ length: slots }, () => ({
@@ -100,7 +100,7 @@ export class Side {
     if (step.kind === "flush") return this.#flush(-1, false);
     if (step.kind === "restart") {
       const seen = await this.#flush(-1, false);
-      await this.#restart();
+      await this.#restart(step.swap);
       this.disconnectAll();
       return seen;
     }
