@@ -118,6 +118,7 @@ export class RawClient {
     this.bench = bench;
     this.peer = bench.accept(options.from);
     this.peer.send(connectFrame(options));
+    this.#wait();
     const [first, ...more] = this.peer.takeFrames();
     this.welcome = first === undefined ? undefined : readConnectResponse(new Reader(first));
     if (more.length > 0) throw new Error("a connect request has one answer");
@@ -157,6 +158,7 @@ export class RawClient {
   /** Sends and takes the reply; events that came before it stay to be taken. */
   call(type: number, body: Body = NO_BODY, xid: number = ++this.#lastXid): Reply {
     this.send(type, body, xid);
+    this.#wait();
     this.#receive();
     const at = this.#packets.findIndex((packet) => !isEvent(packet));
     if (at < 0) throw new Error(`no reply to type ${type}, the connection is ${this.closed ? "closed" : "open"}`);
@@ -243,6 +245,14 @@ export class RawClient {
   }
   closeSession(): Reply {
     return this.call(OpCode.closeSession);
+  }
+
+  /** A server that gathers writes, or is busy with others', may take its time. */
+  #wait(): void {
+    const { bench, peer } = this;
+    for (let left = 100; bench.patience > 0 && left > 0 && peer.pendingBytes === 0 && !peer.closed; left--) {
+      bench.pass(bench.patience);
+    }
   }
 
   #receive(): void {

@@ -22,6 +22,8 @@ export class Peer {
   readonly #bench: ServerBench;
   /** The server ended it. */
   closed = false;
+  /** It was the client who ended it. */
+  cutByClient = false;
   /** The server asked for no more bytes. */
   paused = false;
   #reading = true;
@@ -151,6 +153,8 @@ export class ServerBench extends MemoryDisk {
   diskHeld = false;
   /** Deadlines that are due are not delivered either: everything is held in one turn. */
   turnHeld = false;
+  /** How long a client waits for an answer that does not come at once. */
+  patience = 0;
   events = 0;
   /** Those to whom the event at hand has sent something. */
   readonly bursting: Peer[] = [];
@@ -206,6 +210,7 @@ export class ServerBench extends MemoryDisk {
   cut(peer: Peer): void {
     if (!this.#peers.delete(peer.conn)) return;
     peer.closed = true;
+    peer.cutByClient = true;
     this.#happen((actor, cx) => actor.onClosed(cx, peer.conn, "peer"));
     this.settle();
   }
