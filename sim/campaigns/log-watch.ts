@@ -22,6 +22,8 @@ export interface Acknowledged {
   readonly err: number;
 }
 
+const NOTHING_GIVEN_UP = -1;
+
 export class LogWatch implements FactListener {
   readonly #server: string;
   /** The log, in order: entry i has zxid i + 1. What recovery gave up is cut off. */
@@ -32,6 +34,8 @@ export class LogWatch implements FactListener {
   #promised = 0;
   /** The newest zxid that this run of the server called durable, or began with. */
   #durable = 0;
+  /** Entries behind it are being cut off. Until the cut is durable a crash may undo it, so they are not forgotten yet. */
+  #givenUpAfter = NOTHING_GIVEN_UP;
   /** The model of what was recovered last; later entries are not in it yet. */
   #model: TreeModel = new TreeModel();
   /** The first thing that went wrong. */
@@ -109,6 +113,7 @@ export class LogWatch implements FactListener {
   /** The server has ended; its files will be opened anew. */
   ended(): void {
     this.#opened.clear();
+    this.#givenUpAfter = NOTHING_GIVEN_UP;
   }
 
   /** The server has recovered and serves. */
@@ -142,11 +147,16 @@ export class LogWatch implements FactListener {
     const first = Number.parseInt(request.name.slice(request.name.lastIndexOf(".") + 1), 16);
     if (request.verb === "remove" && first <= this.#durable) return;
     if (request.verb === "remove") this.#opened.delete(request.name);
-    this.#entries.length = Math.min(this.#entries.length, this.#durable);
+    this.#givenUpAfter = this.#durable;
   }
 
   #logged(entry: TxnEntry): void {
     const { zxid } = entry.header;
+    if (zxid === this.#givenUpAfter + 1) {
+      if (this.#promised >= zxid) this.#blame(`zxid ${zxid} was promised, given up and used again`);
+      this.#entries.length = this.#givenUpAfter;
+    }
+    this.#givenUpAfter = NOTHING_GIVEN_UP;
     if (zxid !== this.#entries.length + 1) {
       return this.#blame(`zxid ${zxid} was logged after ${this.#entries.length}`);
     }
