@@ -409,6 +409,8 @@ export class ClientPort implements ThrottleSink {
     const xid = reader.int();
     const type = reader.int();
     if (reader.failed) return this.close(cx, link);
+    // A session that is closing has no more say: what comes after closeSession is dropped (reference, section 7.2).
+    if (link.tracked!.closing) return;
     if (type === OpCode.auth) return this.#onAuth(cx, link, xid, reader);
     if (type === OpCode.sasl) return this.#onSasl(cx, link, xid, reader);
     if (!this.#auth.satisfiesEnforcement(link.ids)) {
@@ -424,8 +426,6 @@ export class ClientPort implements ThrottleSink {
       this.#reads.refuse(cx, link, xid, type, ZXID_UNKNOWN, Code.UNIMPLEMENTED);
       return this.close(cx, link);
     }
-    // A session that is closing has no more say: what comes after closeSession is dropped (reference, section 7.2).
-    if (link.tracked!.closing) return;
     if (this.#throttle !== undefined) {
       if (xid > 0) link.outstanding++;
       this.#throttle.push(cx, this.#wait(cx, link, xid, type, reader));

@@ -100,6 +100,8 @@ interface Hostile {
   readonly chunks: Uint8Array[];
   reading: boolean;
   xid: number;
+  /** When bytes were last sent on it. */
+  spokeAt: number;
 }
 
 class Episode {
@@ -177,7 +179,7 @@ class Episode {
     const peer = bench.accept(`10.${this.#prng.below(3)}.0.1:${1024 + (this.#report.connections % 60_000)}`);
     this.#report.connections++;
     const oracle = new Oracle(this.#config.juteMaxBuffer);
-    const hostile = { peer, oracle, chunks: [], reading: true, xid: 0 };
+    const hostile = { peer, oracle, chunks: [], reading: true, xid: 0, spokeAt: bench.now };
     this.#hostiles.push(hostile);
     return hostile;
   }
@@ -262,6 +264,7 @@ class Episode {
     this.#report.framesAccepted += oracle.frames - before;
     if (oracle.asked === this.#citizen.session) return peer.cut();
     if (oracle.asked !== 0n) this.#asked.set(oracle.asked, (this.#asked.get(oracle.asked) ?? 0) + 1);
+    hostile.spokeAt = this.#bench.now;
     this.#measure(() => peer.send(bytes));
     this.#listen(hostile);
   }
@@ -319,7 +322,7 @@ class Episode {
   }
 
   /** Why a connection that did nothing wrong itself may have been closed. */
-  #excuse({ peer, oracle, reading }: Hostile): string | undefined {
+  #excuse({ peer, oracle, reading, spokeAt }: Hostile): string | undefined {
     const { sessions } = this.#bench.state;
     if (peer.cutByClient) return "its client went away";
     if (!oracle.welcomed && oracle.unanswered === undefined) return "silence";
@@ -327,6 +330,8 @@ class Episode {
     const session = (oracle.welcomed ? oracle.session : oracle.asked) as SessionId;
     if (!oracle.welcomed && this.#config.connectionThrottle.tokens > 0) return "connection throttle";
     if (!sessions.isLive(session)) return "expiry";
+    // Its connection may be given up a little before its session.
+    if (oracle.welcomed && this.#bench.now - spokeAt >= oracle.timeout) return "idleness";
     if ((this.#asked.get(session) ?? 0) > 0) return "its session was asked for elsewhere";
     if (!reading) return "it did not read";
     if (this.#config.largeRequestThreshold >= 0) return "large requests";

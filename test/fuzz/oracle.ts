@@ -43,6 +43,8 @@ export class Oracle {
   #welcomed = false;
   /** The session it has, once the server has said so. */
   session = 0n;
+  /** The negotiated timeout. */
+  timeout = 0;
   passwd: Uint8Array | null = null;
   /** The session it asked for; 0 for a new one. */
   asked = 0n;
@@ -154,6 +156,7 @@ export class Oracle {
     if (r.failed || r.remaining > 0 || passwd?.length !== 16) return "a connect response that does not decode";
     this.#welcomed = true;
     this.session = sessionId;
+    this.timeout = timeOut;
     this.passwd = passwd.slice();
     if (timeOut === 0) this.#over("a session that is not");
     return undefined;
