@@ -4,6 +4,7 @@
  */
 import { Code } from "../protocol/codes.ts";
 import type { Acl, Id, RawAcl } from "../protocol/data.ts";
+import { OPEN_ACL_UNSAFE, Perms } from "../protocol/data.ts";
 import { SUPER_SCHEME } from "./providers.ts";
 import type { AuthProviders } from "./providers.ts";
 
@@ -29,6 +30,10 @@ export function checkAcl(
   return false;
 }
 
+function isOpen({ perms, scheme, id }: RawAcl): boolean {
+  return perms === Perms.ALL && scheme === "world" && id === "anyone";
+}
+
 /** Whether an entry gives the whole world one of the bits `perm`. Nearly every list's answer, so it comes first. */
 export function anyoneMay(acl: readonly Acl[], perm: number): boolean {
   for (const entry of acl) {
@@ -47,6 +52,8 @@ export function fixupAcl(
   ids: readonly Id[],
 ): readonly Acl[] | typeof Code.INVALIDACL | typeof Code.MARSHALLINGERROR {
   if (acl === null || acl.length === 0) return Code.INVALIDACL;
+  // What nearly every create carries; one list for all of them is also what interning compares fastest.
+  if (acl.length === 1 && isOpen(acl[0]!)) return OPEN_ACL_UNSAFE;
   const own = ids.filter((id) => providers.authenticates(id.scheme));
   const fixed: Acl[] = [];
   for (const entry of withoutDuplicates(acl)) {

@@ -38,6 +38,8 @@ const NO_MUTANTS: ReadonlySet<string> = new Set();
 const PADDING_MARGIN = 4096;
 /** With forceSync=no nobody waits for the disk, but its errors should still be seen: it is synced this often. */
 const UNFORCED_SYNC_BYTES = 16 * 1024 * 1024;
+/** Below this a loop beats `set`, which has to make a view first. */
+const COPY_BY_LOOP = 128;
 /** An entry larger than this does not keep the scratch frame enlarged. */
 const FRAME_KEPT_BYTES = 256 * 1024;
 
@@ -127,7 +129,8 @@ export class TxnLog {
     const frame = this.#frame;
     patchInt(frame, 4, adler32(payload, start, end));
     patchInt(frame, 8, length);
-    frame.set(start === 0 && end === payload.length ? payload : payload.subarray(start, end), ENTRY_PREFIX_BYTES);
+    if (length <= COPY_BY_LOOP) for (let i = 0; i < length; i++) frame[ENTRY_PREFIX_BYTES + i] = payload[start + i]!;
+    else frame.set(payload.subarray(start, end), ENTRY_PREFIX_BYTES);
     frame[total - 1] = ENTRY_END;
 
     this.txnsSinceRoll++;
