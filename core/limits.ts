@@ -7,6 +7,8 @@ export const REPLY_BATCH_BYTES: number = 64 * 1024;
 export const SEND_QUEUE_HIGH_BYTES: number = 1024 * 1024;
 /** Beyond this much unsent (only notifications get here: requests stopped earlier) the connection is closed. */
 export const SEND_QUEUE_MAX_BYTES: number = 16 * 1024 * 1024;
+/** A multiRead whose results come to more than this is answered with an error instead. */
+export const MULTI_READ_REPLY_MAX_BYTES: number = 16 * 1024 * 1024;
 /** Bytes of requests that may wait, unparsed, on a connection that is held; then the host is asked to pause it. */
 export const HELD_INPUT_BYTES: number = 64 * 1024;
 /** Nodes written to a snapshot per event, so that no event takes longer than a few milliseconds. */

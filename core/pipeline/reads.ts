@@ -7,6 +7,7 @@ import { checkAcl, maskDigestIds } from "../auth/acl.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { Reader } from "../jute/reader.ts";
 import type { Writer } from "../jute/writer.ts";
+import { MULTI_READ_REPLY_MAX_BYTES } from "../limits.ts";
 import { Code } from "../protocol/codes.ts";
 import { Perms, writeAclVector, writeStringVector } from "../protocol/data.ts";
 import { Xids } from "../protocol/headers.ts";
@@ -164,7 +165,10 @@ export class Reads {
     const ops = readMultiReadRequest(body);
     if (ops === undefined) return Code.MARSHALLINGERROR;
     const { tree } = this.#state;
+    const start = w.length;
     for (const { type, request } of ops) {
+      // A few bytes can ask for a megabyte, thousands of times in one frame.
+      if (w.length - start > MULTI_READ_REPLY_MAX_BYTES) return Code.MARSHALLINGERROR;
       const node = request.path === null ? NO_NODE : tree.find(request.path);
       const err =
         request.path === null

@@ -62,7 +62,7 @@ export class Oracle {
   }
 
   get unanswered(): string | undefined {
-    if (this.closeDue !== undefined || this.#phase !== "open") return undefined;
+    if (this.closeDue !== undefined || this.blurred || this.#phase !== "open") return undefined;
     if (!this.#welcomed) return "its connect request";
     const [first] = this.#owed;
     return first === undefined ? undefined : `${opName(first.type)}, xid ${first.xid}`;

@@ -3,6 +3,7 @@ import type { ServerConfig } from "../../core/config.ts";
 import { DEFAULT_SERVER_CONFIG } from "../../core/config.ts";
 import { HELD_INPUT_BYTES, SEND_QUEUE_HIGH_BYTES, SEND_QUEUE_MAX_BYTES } from "../../core/limits.ts";
 import { OPEN_ACL_UNSAFE } from "../../core/protocol/data.ts";
+import { writeMultiReadRequest } from "../../core/protocol/multi.ts";
 import { OpCode } from "../../core/protocol/op-codes.ts";
 import { StandaloneServer } from "../../core/server/standalone.ts";
 import { address, Simulator } from "../../sim/index.ts";
@@ -125,6 +126,38 @@ test("a client that does not read its notifications is closed; others hear of ev
   expect(deaf.closed).toBe(true);
   expect(heard).toBe(changes);
   expect(deaf.resume({ timeout: 60_000 }).welcome!.timeOut).toBe(60_000);
+});
+
+test("a multiRead that asks for a megabyte ten thousand times is refused, and costs little", () => {
+  const bench = new ServerBench();
+  const client = new RawClient(bench, { timeout: 60_000 });
+  client.created("/big", "x".repeat(1_000_000));
+  const read = (count: number) => {
+    const ops = Array.from({ length: count }, () => ({ type: 4 as const, request: { path: "/big", watch: false } }));
+    return client.call(OpCode.multiRead, (w) => writeMultiReadRequest(w, ops));
+  };
+  expect(read(10_000).err).toBe(-5);
+  expect(read(10)).toMatchObject({ err: 0 });
+});
+
+test("reads that wait for a client to read hold up nobody else", () => {
+  const bench = new ServerBench({ globalOutstandingLimit: 5 });
+  const deaf = new RawClient(bench, { timeout: 60_000 });
+  const other = new RawClient(bench, { timeout: 60_000 });
+  deaf.created("/big", "x".repeat(900_000));
+  deaf.peer.stopReading();
+  bench.diskHeld = true;
+  deaf.send(OpCode.setData, setDataBody("/big", "y".repeat(900_000)));
+  for (let i = 0; i < 5; i++) deaf.send(OpCode.getData, getData("/big"));
+  bench.diskHeld = false;
+  bench.settle();
+  expect(deaf.peer.unreadBytes).toBeLessThan(2 * SEND_QUEUE_HIGH_BYTES);
+  expect(bench.state.stats.inProcess).toBe(0);
+  for (let i = 0; i < 20; i++) other.send(OpCode.getData, getData("/"));
+  expect(other.take().length).toBe(20);
+  deaf.peer.readAgain();
+  expect(deaf.take().length).toBe(6);
+  expect(bench.state.stats.inProcess).toBe(0);
 });
 
 test("globalOutstandingLimit: beyond it, connections that already have a request in are not read", () => {
