@@ -11,7 +11,7 @@ const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.me
 };
 
 test("README's tables of keys and differences are the code's own", async () => {
-  await expect(withTables(readme)).toMatchFileSnapshot("../../README.md");
+  await expect(withTables(readme), "README.md is behind the code: npm run docs").toMatchFileSnapshot("../../README.md");
 });
 
 test("README names every method of the client, and none that it does not have", () => {
