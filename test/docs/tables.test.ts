@@ -8,6 +8,7 @@ import { withTables } from "./tables.ts";
 const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly exports: Readonly<Record<string, string>>;
+  readonly scripts: Readonly<Record<string, string>>;
 };
 
 test("README's tables of keys and differences are the code's own", async () => {
@@ -35,6 +36,11 @@ test("README names every entry point of the package, and none that it does not h
   const section = sectionOf("What can be imported");
   const named = [...section.matchAll(/^\| `(vivarium[^`]*)`/gm)].map((match) => match[1]);
   expect(named).toEqual(entries);
+});
+
+test("README speaks of no script that package.json does not have", () => {
+  const named = [...readme.matchAll(/\bnpm run ([\w:-]+)/g)].map((match) => match[1]!);
+  expect(named.filter((name) => !Object.hasOwn(manifest.scripts, name))).toEqual([]);
 });
 
 function sectionOf(title: string): string {
