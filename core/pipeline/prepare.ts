@@ -11,10 +11,11 @@ import type { Zxid } from "../base/zxid.ts";
 import { nextZxid } from "../base/zxid.ts";
 import { checkAcl, fixupAcl } from "../auth/acl.ts";
 import { Reader } from "../jute/reader.ts";
+import { utf8Length } from "../jute/utf8.ts";
 import { Writer } from "../jute/writer.ts";
 import { Code } from "../protocol/codes.ts";
 import type { Acl, Id, RawAcl } from "../protocol/data.ts";
-import { Perms } from "../protocol/data.ts";
+import { ACL_BYTES_MIN, Perms } from "../protocol/data.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import {
   readCheckVersionRequest,
@@ -73,6 +74,8 @@ export class PrepareStage {
   #time = 0;
   #session: SessionId = SESSION_NONE;
   #ids: readonly Id[] = NO_IDS;
+  /** Bytes that the request at hand may still make of `auth` entries. */
+  #aclRoom = 0;
 
   constructor(state: ServerState, next: TxnSink) {
     this.#state = state;
@@ -116,6 +119,7 @@ export class PrepareStage {
     this.#time = cx.wall;
     this.#session = request.session;
     this.#ids = request.origin?.ids ?? NO_IDS;
+    this.#aclRoom = this.#state.config.juteMaxBufferExtra / 2;
     request.zxid = this.#zxid;
     request.time = cx.wall;
   }
@@ -208,7 +212,7 @@ export class PrepareStage {
     const slash = path.lastIndexOf("/");
     // A TTL create without a TTL mode would be logged and then fail to apply, for ever (reference, section 3.1).
     if (slash < 0 || path.includes("\0") || (type === OpCode.createTTL && !wantsTtl)) return Code.BADARGUMENTS;
-    const acl = fixupAcl(this.#state.auth, fields.acl, this.#ids);
+    const acl = this.#fixupAcl(fields.acl);
     if (typeof acl === "number") return acl;
     const parent = this.pending.get(slash === 0 ? "/" : path.slice(0, slash));
     if (parent === undefined) return Code.NONODE;
@@ -338,7 +342,7 @@ export class PrepareStage {
     if (session !== Code.OK) return session;
     if (path === null) return Code.MARSHALLINGERROR;
     if (!validatePath(path)) return Code.BADARGUMENTS;
-    const acl = fixupAcl(this.#state.auth, raw, this.#ids);
+    const acl = this.#fixupAcl(raw);
     if (typeof acl === "number") return acl;
     const before = this.pending.get(path);
     if (before === undefined) return Code.NONODE;
@@ -385,6 +389,14 @@ export class PrepareStage {
   #checkSession(): number {
     if (this.#session === SESSION_NONE) return Code.OK;
     return this.#state.sessions.isLive(this.#session) ? Code.OK : Code.SESSIONEXPIRED;
+  }
+
+  /** `auth` entries multiply: a small request must not become a txn that no log could be read back with. */
+  #fixupAcl(raw: readonly RawAcl[] | null): readonly Acl[] | number {
+    const acl = fixupAcl(this.#state.auth, raw, this.#ids);
+    if (typeof acl === "number" || !raw!.some(({ scheme }) => scheme === "auth")) return acl;
+    for (const { scheme, id } of acl) this.#aclRoom -= ACL_BYTES_MIN + utf8Length(scheme) + utf8Length(id);
+    return this.#aclRoom < 0 ? Code.INVALIDACL : acl;
   }
 
   #isSessionEphemeral({ owner }: ChangeRecord): boolean {

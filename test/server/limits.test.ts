@@ -140,6 +140,24 @@ test("a multiRead that asks for a megabyte ten thousand times is refused, and co
   expect(read(10)).toMatchObject({ err: 0 });
 });
 
+test("auth entries of one request multiply only so far: what is logged can always be read back", () => {
+  const bench = new ServerBench();
+  const client = new RawClient(bench, { timeout: 60_000 });
+  for (let i = 0; i < 200; i++) client.auth("digest", `user${i}:password`);
+  const mine = (count: number) => Array.from({ length: count }, (_, perms) => ({ perms, scheme: "auth", id: "" }));
+  expect(client.create("/some", "", 0, mine(20)).err).toBe(0);
+  expect(client.create("/many", "", 0, mine(90)).err).toBe(-114);
+  const ops = Array.from({ length: 5000 }, (_, i) => ({
+    type: 1 as const,
+    request: { path: `/n${i}`, data: null, acl: mine(1), flags: 0 },
+  }));
+  const { results } = client.multi(ops);
+  expect(results!.find((result) => "err" in result && result.err !== 0)).toEqual({ type: -1, err: -114 });
+  expect(client.multi(ops.slice(0, 20)).results).toMatchObject(Array(20).fill({ type: 1 }));
+  bench.crashAndRestart();
+  expect(bench.state.tree.acl(bench.state.tree.find("/some")).length).toBe(4000);
+});
+
 test("reads that wait for a client to read hold up nobody else", () => {
   const bench = new ServerBench({ globalOutstandingLimit: 5 });
   const deaf = new RawClient(bench, { timeout: 60_000 });
