@@ -32,6 +32,7 @@ export interface FuzzOptions {
   readonly clock?: () => number;
   /** Bytes in use, for the most there ever were. */
   readonly memory?: () => number;
+  readonly onFrame?: (episode: number, frame: number) => void;
   readonly onEpisode?: (report: FuzzReport) => void;
 }
 
@@ -110,6 +111,7 @@ class Episode {
   readonly #options: FuzzOptions;
   readonly #report: FuzzReport;
   readonly #name: string;
+  readonly #episode: number;
   readonly #config: ServerConfig;
   readonly #bench: ServerBench;
   readonly #grammar: Grammar;
@@ -127,6 +129,7 @@ class Episode {
     this.#frames = frames;
     this.#options = options;
     this.#report = report;
+    this.#episode = episode;
     this.#name = `--seed ${options.seed} --episode ${episode}`;
     const config = drawConfig(prng.fork("config"));
     const { wrap } = options;
@@ -193,6 +196,7 @@ class Episode {
   }
 
   #speak(hostile: Hostile): void {
+    this.#options.onFrame?.(this.#episode, this.#sent);
     this.#sent++;
     this.#report.frames++;
     const bytes = this.#next(hostile);

@@ -29,15 +29,11 @@ import {
 import { bytesOf } from "../support/raw-client.ts";
 
 const NAMES = ["a", "b", "c", "d", "e", "s-"];
+// prettier-ignore
 const ODD_PATHS: readonly (string | null)[] = [
-  ...[null, "", "/", "//", "/a/", "/a//b", "/.", "/..", "/a/.", "a", "a/b", "/\0", "/a\0", "/\u0001", "/\u007f"],
-  ...["/\ud83d\ude00", "/\ue000", "/\uffff", "/\u00e4", "/ ", "/zookeeper", "/zookeeper/quota", "/zookeeper/config"],
-  ...[
-    "/zookeeper/quota/a/zookeeper_limits",
-    "/zookeeper/quota/a/zookeeper_stats",
-    "/zookeeper/quota/a",
-    "/x".repeat(900),
-  ],
+  null, "", "/", "//", "/a/", "/a//b", "/.", "/..", "/a/.", "a", "a/b", "/\0", "/a\0", "/\u0001", "/\u007f",
+  "/\ud83d\ude00", "/\ue000", "/\uffff", "/\u00e4", "/ ", "/zookeeper", "/zookeeper/quota", "/zookeeper/config",
+  "/zookeeper/quota/a/zookeeper_limits", "/zookeeper/quota/a/zookeeper_stats", "/zookeeper/quota/a", "/x".repeat(900),
 ];
 const QUOTAS = ["count=3,bytes=20", "count=1,bytes=1=;byteHardLimit=30;countHardLimit=5", "=;=,", "count=x", ""];
 const ACLS: readonly (readonly RawAcl[] | null)[] = [

@@ -1,8 +1,11 @@
 /** `npm run fuzz -- [--frames n] [--seed n] [--episode n]`: fuzzes a server and prints what came of it. */
 import { parseArgs } from "node:util";
+import { isMainThread, Worker, workerData } from "node:worker_threads";
 import type { FuzzReport } from "./fuzzer.ts";
 import { Finding, fuzz } from "./fuzzer.ts";
 
+/** Milliseconds that one frame, or the end of an episode, may take. */
+const PATIENCE = 60_000;
 const MIB = 1024 * 1024;
 const { values } = parseArgs({
   options: {
@@ -31,27 +34,64 @@ function summary(report: FuzzReport): string {
   ].join("\n");
 }
 
-console.log(`seed ${values.seed}`);
-let told = 0;
-try {
-  const report = fuzz({
-    seed: Number(values.seed),
-    frames: Number(values.frames),
-    ...(values.episode === undefined ? {} : { episode: Number(values.episode) }),
-    clock: () => performance.now(),
-    memory() {
-      const { heapUsed, arrayBuffers } = process.memoryUsage();
-      return heapUsed + arrayBuffers;
-    },
-    onEpisode({ frames, episodes }) {
-      if (seconds() - told < 10) return;
-      told = seconds();
-      console.log(`${Math.round(told)} s: ${frames} frames, ${episodes} episodes`);
-    },
-  });
-  console.log(summary(report));
-} catch (error) {
-  if (!(error instanceof Finding)) throw error;
-  console.error(`found: npm run fuzz -- --frames ${values.frames} ${error.message}`);
+/** Where the fuzzer is: what a frame that never ends is told from. */
+const progress = new Int32Array((workerData as SharedArrayBuffer | null) ?? new SharedArrayBuffer(8));
+
+function run(): void {
+  let told = 0;
+  try {
+    const report = fuzz({
+      seed: Number(values.seed),
+      frames: Number(values.frames),
+      ...(values.episode === undefined ? {} : { episode: Number(values.episode) }),
+      clock: () => performance.now(),
+      memory() {
+        const { heapUsed, arrayBuffers } = process.memoryUsage();
+        return heapUsed + arrayBuffers;
+      },
+      onFrame(episode, frame) {
+        progress[0] = episode;
+        progress[1] = frame;
+      },
+      onEpisode({ frames, episodes }) {
+        if (seconds() - told < 10) return;
+        told = seconds();
+        console.log(`${Math.round(told)} s: ${frames} frames, ${episodes} episodes`);
+      },
+    });
+    console.log(summary(report));
+  } catch (error) {
+    if (!(error instanceof Finding)) throw error;
+    found(error.message);
+  }
+}
+
+function found(what: string): void {
+  console.error(`found: npm run fuzz -- --frames ${values.frames} ${what}`);
   process.exitCode = 1;
 }
+
+/** A handler that never returns cannot be interrupted from within: the fuzzer runs in a thread, and is watched. */
+function watch(): void {
+  console.log(`seed ${values.seed}`);
+  const worker = new Worker(new URL(import.meta.url), { workerData: progress.buffer, argv: process.argv.slice(2) });
+  let before = "";
+  const timer = setInterval(() => {
+    const now = progress.join();
+    if (now === before) {
+      found(`--seed ${values.seed} --episode ${progress[0]}, after ${progress[1]} frames: a frame that never ends`);
+      process.exit(1);
+    }
+    before = now;
+  }, PATIENCE);
+  worker.on("error", (error) => {
+    throw error;
+  });
+  worker.on("exit", (code) => {
+    clearInterval(timer);
+    process.exitCode = code;
+  });
+}
+
+if (isMainThread) watch();
+else run();

@@ -25,12 +25,13 @@ interface Owed {
 }
 
 /** Types of requests that are answered in turn. */
+// prettier-ignore
 const KNOWN: ReadonlySet<number> = new Set<number>([
-  ...[OpCode.create, OpCode.create2, OpCode.createContainer, OpCode.createTTL, OpCode.delete, OpCode.deleteContainer],
-  ...[OpCode.setData, OpCode.setACL, OpCode.getACL, OpCode.exists, OpCode.getData, OpCode.getChildren],
-  ...[OpCode.getChildren2, OpCode.sync, OpCode.ping, OpCode.multi, OpCode.multiRead, OpCode.reconfig],
-  ...[OpCode.checkWatches, OpCode.removeWatches, OpCode.setWatches, OpCode.setWatches2, OpCode.addWatch],
-  ...[OpCode.getEphemerals, OpCode.getAllChildrenNumber, OpCode.whoAmI, OpCode.closeSession],
+  OpCode.create, OpCode.create2, OpCode.createContainer, OpCode.createTTL, OpCode.delete, OpCode.deleteContainer,
+  OpCode.setData, OpCode.setACL, OpCode.getACL, OpCode.exists, OpCode.getData, OpCode.getChildren,
+  OpCode.getChildren2, OpCode.sync, OpCode.ping, OpCode.multi, OpCode.multiRead, OpCode.reconfig,
+  OpCode.checkWatches, OpCode.removeWatches, OpCode.setWatches, OpCode.setWatches2, OpCode.addWatch,
+  OpCode.getEphemerals, OpCode.getAllChildrenNumber, OpCode.whoAmI, OpCode.closeSession,
 ]);
 const TYPES_OF_EVENTS = 4;
 const STATE_SYNC_CONNECTED = 3;
