@@ -10,7 +10,7 @@ import { SESSION_NONE } from "../base/ids.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { nextZxid } from "../base/zxid.ts";
 import { checkAcl, fixupAcl } from "../auth/acl.ts";
-import { Reader } from "../jute/reader.ts";
+import type { Reader } from "../jute/reader.ts";
 import { utf8Length } from "../jute/utf8.ts";
 import { Writer } from "../jute/writer.ts";
 import { Code } from "../protocol/codes.ts";
@@ -22,7 +22,6 @@ import {
   readCreateRequest,
   readCreateTtlRequest,
   readDeleteRequest,
-  readReconfigRequest,
   readSetAclRequest,
   readSetDataRequest,
 } from "../protocol/requests.ts";
@@ -180,8 +179,6 @@ export class PrepareStage {
       case OpCode.closeSession:
         return this.#closeSession(request.session);
       case OpCode.reconfig:
-        readReconfigRequest(body);
-        if (body.failed) return Code.MARSHALLINGERROR;
         // A standalone server has no ensemble to change; the feature switch is looked at first (reference, 5.9).
         return this.#state.config.reconfigEnabled ? Code.UNIMPLEMENTED : Code.RECONFIGDISABLED;
       default:
@@ -318,8 +315,8 @@ export class PrepareStage {
   setData(path: string | null, data: Uint8Array | null, version: number): SubTxn | number {
     const session = this.#checkSession();
     if (session !== Code.OK) return session;
-    if (path === null) return Code.MARSHALLINGERROR;
-    if (!validatePath(path)) return Code.BADARGUMENTS;
+    // Null is no path here, where elsewhere Java stumbles over it.
+    if (path === null || !validatePath(path)) return Code.BADARGUMENTS;
     const before = this.pending.get(path);
     if (before === undefined) return Code.NONODE;
     if (!this.#allowed(before.acl, Perms.WRITE)) return Code.NOAUTH;
@@ -340,8 +337,7 @@ export class PrepareStage {
   #setAcl(path: string | null, raw: readonly RawAcl[] | null, version: number): SubTxn | number {
     const session = this.#checkSession();
     if (session !== Code.OK) return session;
-    if (path === null) return Code.MARSHALLINGERROR;
-    if (!validatePath(path)) return Code.BADARGUMENTS;
+    if (path === null || !validatePath(path)) return Code.BADARGUMENTS;
     const acl = this.#fixupAcl(raw);
     if (typeof acl === "number") return acl;
     const before = this.pending.get(path);

@@ -37,6 +37,9 @@ import type { Replies } from "./replies.ts";
 import type { Origin } from "./request.ts";
 import type { ServerState } from "./state.ts";
 
+// oxlint-disable-next-line no-control-regex
+const JAVA_BLANK_ENDS = /^[\0-\x20]+|[\0-\x20]+$/g;
+
 export class Reads {
   readonly #state: ServerState;
   readonly #replies: Replies;
@@ -224,7 +227,9 @@ export class Reads {
     const { path: prefix } = readPathRequest(body);
     if (body.failed) return Code.MARSHALLINGERROR;
     const all = this.#state.tree.ephemeralsOf(origin.session);
-    const any = prefix === null || prefix.trim() === "" || prefix === "/";
+    // Java's trim takes every character up to the blank, so these prefixes are blank or the root too.
+    const trimmed = prefix === null ? "" : prefix.replace(JAVA_BLANK_ENDS, "");
+    const any = prefix === null || trimmed === "" || trimmed === "/";
     writeStringVector(w, any ? all : all.filter((path) => path.startsWith(prefix)));
     return Code.OK;
   }
@@ -235,7 +240,8 @@ export class Reads {
     const node = this.#state.tree.find(path);
     if (node === NO_NODE) return Code.NONODE;
     if (!this.#allowed(origin, node, Perms.READ)) return Code.NOAUTH;
-    w.int(this.#state.tree.descendantCount(node));
+    // Asked under its empty name, the root's other name counts among the children (Java: DataTree.nodes has both).
+    w.int(this.#state.tree.descendantCount(node) + (path === "" ? 1 : 0));
     return Code.OK;
   }
 

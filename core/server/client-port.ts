@@ -36,11 +36,17 @@ import type { Id } from "../protocol/data.ts";
 import { KeeperState, readAuthPacket, readConnectRequest, writeConnectResponse, Xids } from "../protocol/headers.ts";
 import type { ConnectRequest } from "../protocol/headers.ts";
 import { OpCode } from "../protocol/op-codes.ts";
+import { readReconfigRequest } from "../protocol/requests.ts";
 import { wordOf } from "../protocol/words.ts";
 import type { Word } from "../protocol/words.ts";
 import { ConnectionThrottle } from "../session/connection-throttle.ts";
 import { passwordMatches, sessionPassword } from "../session/password.ts";
 import { ClientLink, Hold } from "./client-link.ts";
+
+/** The answer to a four-letter word is still being looked up: {@link ClientPort.answerWordLater} brings it. */
+export const LATER: unique symbol = Symbol("later");
+/** Undefined closes the connection without a byte. */
+export type WordAnswer = string | typeof LATER | undefined;
 
 /** What the port asks of the server it belongs to. */
 export interface PortServer {
@@ -54,7 +60,7 @@ export interface PortServer {
   /** Writes cannot be taken now: the disk is full. */
   readonly refusingWrites: boolean;
   /** The text that answers `word`, or undefined to close without a byte. */
-  answerWord(cx: Context, link: ClientLink, word: Word, rest: Uint8Array): string | undefined | "later";
+  answerWord(cx: Context, link: ClientLink, word: Word, rest: Uint8Array): WordAnswer;
 }
 
 /** Types that become transactions. */
@@ -296,7 +302,7 @@ export class ClientPort implements ThrottleSink {
     this.#stats.packetsReceived++;
     link.packetsReceived++;
     const text = this.#server.answerWord(cx, link, word, rest);
-    if (text === "later") link.holds |= Hold.word;
+    if (text === LATER) link.holds |= Hold.word;
     else this.#sendWord(cx, link, text);
     return true;
   }
@@ -445,9 +451,23 @@ export class ClientPort implements ThrottleSink {
     }
     const request = new Request(link, link.session, xid, type, cx.now);
     if (xid > 0) link.outstanding++;
-    if (this.#server.refusingWrites && type !== OpCode.sync) return this.refuse(cx, request, Code.NOTREADONLY);
+    const refusal = this.#refusalOf(type, reader);
+    if (refusal !== Code.OK) return this.refuse(cx, request, refusal);
     this.#park(link, request, size);
     this.#dispatch(cx, request, reader);
+  }
+
+  /** What a write is answered instead of becoming a transaction. */
+  #refusalOf(type: number, body: Reader): number {
+    if (type === OpCode.sync) return Code.OK;
+    if (this.#server.refusingWrites) return Code.NOTREADONLY;
+    // The one request that Java decodes before it gives a zxid.
+    if (type === OpCode.reconfig) {
+      const copy = new Reader(body.bytes, body.offset, body.end, body.lengthMax);
+      readReconfigRequest(copy);
+      if (copy.failed) return Code.MARSHALLINGERROR;
+    }
+    return Code.OK;
   }
 
   #dispatch(cx: Context, request: Request, reader: Reader): void {
@@ -573,7 +593,9 @@ export class ClientPort implements ThrottleSink {
   resumeHeld(cx: Context): void {
     this.#throttle?.pump(cx);
     if (this.#heldBack.size === 0) return;
-    for (const link of [...this.#heldBack]) {
+    // Who is released may be held back again at once.
+    const held = [...this.#heldBack];
+    for (const link of held) {
       if (link.outstanding > 0 && this.#inside > this.#config.globalOutstandingLimit) continue;
       this.#heldBack.delete(link);
       this.#release(cx, link, Hold.outstanding);
@@ -604,11 +626,10 @@ export class ClientPort implements ThrottleSink {
       } else this.#park(link, request, body.length + 8);
       return;
     }
-    if (this.#server.refusingWrites && request.type !== OpCode.sync) {
-      return this.refuse(cx, request, Code.NOTREADONLY);
-    }
-    this.#park(link, request, body.length + 8);
     this.#waitingReader.reset(body, 0, body.length);
+    const refusal = this.#refusalOf(request.type, this.#waitingReader);
+    if (refusal !== Code.OK) return this.refuse(cx, request, refusal);
+    this.#park(link, request, body.length + 8);
     this.#dispatch(cx, request, this.#waitingReader);
   }
 

@@ -28,8 +28,8 @@ import { TxnLog } from "../storage/txn-log.ts";
 import { DataTree, NO_LISTENER } from "../tree/data-tree.ts";
 import { WatchTable } from "../watch/watch-table.ts";
 import type { ClientLink } from "./client-link.ts";
-import type { PortServer } from "./client-port.ts";
-import { ClientPort } from "./client-port.ts";
+import type { PortServer, WordAnswer } from "./client-port.ts";
+import { ClientPort, LATER } from "./client-port.ts";
 import { DirectorySizes } from "./directory-sizes.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { Reaper } from "./reaper.ts";
@@ -102,7 +102,7 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
     this.#serving!.chain.submitBarrier(cx, request);
   }
 
-  answerWord(cx: Context, link: ClientLink, word: Word, rest: Uint8Array): string | undefined | "later" {
+  answerWord(cx: Context, link: ClientLink, word: Word, rest: Uint8Array): WordAnswer {
     const { fourLetterWords, readOnlyModeEnabled } = this.#config;
     if (!isWhitelisted(word, fourLetterWords, readOnlyModeEnabled)) {
       return `${word} is not executed because it is not in the whitelist.\n`;
@@ -113,7 +113,7 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
       const text = this.#wordText(then, link, word, rest, sizes) ?? "";
       this.#port.answerWordLater(then, link, text);
     });
-    return "later";
+    return LATER;
   }
 
   #wordText(
@@ -338,7 +338,8 @@ const NO_BODY = new Reader(new Uint8Array(0));
 /** Ephemerals whose session the log and the snapshot do not know (Java: ZooKeeperServer.loadData, killSession). */
 function killDeadSessions(tree: DataTree, sessions: SessionTracker): void {
   const zxid = tree.lastProcessedZxid;
-  for (const owner of [...tree.sessionsWithEphemerals()]) {
+  const owners = [...tree.sessionsWithEphemerals()];
+  for (const owner of owners) {
     const clientId = owner as Request["session"];
     if (sessions.get(clientId) !== undefined) continue;
     const type = OpCode.closeSession;

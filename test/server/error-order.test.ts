@@ -85,7 +85,7 @@ test.each<[string, string | null, number, number]>([
 });
 
 test.each<[string, string | null, string, number, number]>([
-  ["a null path", null, "", -1, Code.MARSHALLINGERROR],
+  ["a null path", null, "", -1, Code.BADARGUMENTS],
   ["a bad path", "/no/", "", -1, Code.BADARGUMENTS],
   ["an empty path, although reads take it for the root", "", "", -1, Code.BADARGUMENTS],
   ["a missing node", "/no", "", 77, Code.NONODE],
@@ -97,7 +97,7 @@ test.each<[string, string | null, string, number, number]>([
 });
 
 test.each<[string, string | null, readonly RawAcl[] | null, number, number]>([
-  ["a null path", null, null, -1, Code.MARSHALLINGERROR],
+  ["a null path", null, null, -1, Code.BADARGUMENTS],
   ["the path before the ACL", "/x/", BAD_ACL, -1, Code.BADARGUMENTS],
   ["the ACL before a missing node", "/no", BAD_ACL, -1, Code.INVALIDACL],
   ["a null ACL", "/node", null, -1, Code.INVALIDACL],
