@@ -3,8 +3,9 @@
  * A chunk is freed when the last range in it is dropped. Chunks begin small, so that an idle server (a simulation makes
  * thousands) holds little.
  */
+// Larger ones would come from fresh pages every time.
 const CHUNK_FIRST = 4 * 1024;
-const CHUNK_MAX = 256 * 1024;
+const CHUNK_MAX = 64 * 1024;
 const EMPTY = new Uint8Array(0);
 
 export class ByteArena {

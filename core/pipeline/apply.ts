@@ -5,7 +5,8 @@
 import type { Context } from "../actor.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { Code } from "../protocol/codes.ts";
-import { writeMultiEnd, writeMultiResult } from "../protocol/multi.ts";
+import { STAT_BYTES } from "../protocol/data.ts";
+import { writeMultiEnd, writeMultiHeader, writeMultiResult } from "../protocol/multi.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import type { Txn } from "../protocol/txns.ts";
 import type { ApplyResult, NodeRef, TreeListener } from "../tree/data-tree.ts";
@@ -112,30 +113,17 @@ export class ApplyStage implements TreeListener {
 }
 
 /** In a failed multi every result is an error, with 0 before the one that failed (reference, section 3.2). */
-function writeResults(w: Writer, { results }: ApplyResult): void {
-  for (const result of results) {
-    if (result.type === OpCode.error || result.err !== Code.OK) {
-      writeMultiResult(w, { type: OpCode.error, err: result.err });
+function writeResults(w: Writer, { results, stats }: ApplyResult): void {
+  for (const { type, err, path, statAt } of results) {
+    if (type === OpCode.error || err !== Code.OK) {
+      writeMultiResult(w, { type: OpCode.error, err });
       continue;
     }
-    switch (result.type) {
-      case OpCode.create:
-        writeMultiResult(w, { type: OpCode.create, path: result.path! });
-        break;
-      case OpCode.create2:
-      case OpCode.createContainer:
-      case OpCode.createTTL:
-        writeMultiResult(w, { type: OpCode.create2, path: result.path!, stat: result.stat! });
-        break;
-      case OpCode.setData:
-        writeMultiResult(w, { type: OpCode.setData, stat: result.stat! });
-        break;
-      case OpCode.delete:
-        writeMultiResult(w, { type: OpCode.delete });
-        break;
-      default:
-        writeMultiResult(w, { type: OpCode.check });
-    }
+    // Every kind of create that answers with a Stat answers as create2.
+    const hasStat = type !== OpCode.create && type !== OpCode.delete && type !== OpCode.check;
+    writeMultiHeader(w, hasStat && type !== OpCode.setData ? OpCode.create2 : type, false, Code.OK);
+    if (type !== OpCode.setData && type !== OpCode.delete && type !== OpCode.check) w.string(path!);
+    if (hasStat) w.raw(stats, statAt, statAt + STAT_BYTES);
   }
   writeMultiEnd(w);
 }

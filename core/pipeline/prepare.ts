@@ -10,7 +10,7 @@ import { SESSION_NONE } from "../base/ids.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { nextZxid } from "../base/zxid.ts";
 import { checkAcl, fixupAcl } from "../auth/acl.ts";
-import type { Reader } from "../jute/reader.ts";
+import { Reader } from "../jute/reader.ts";
 import { utf8Length } from "../jute/utf8.ts";
 import { Writer } from "../jute/writer.ts";
 import { Code } from "../protocol/codes.ts";
@@ -73,6 +73,7 @@ export class PrepareStage {
   #time = 0;
   #session: SessionId = SESSION_NONE;
   #ids: readonly Id[] = NO_IDS;
+  #bodyIsKept = false;
   /** Bytes that the request at hand may still make of `auth` entries. */
   #aclRoom = 0;
 
@@ -175,7 +176,7 @@ export class PrepareStage {
         return body.failed ? Code.MARSHALLINGERROR : this.check(r.path, r.version);
       }
       case OpCode.multi:
-        return prepareMulti(this, body);
+        return this.#multi(body);
       case OpCode.closeSession:
         return this.#closeSession(request.session);
       case OpCode.reconfig:
@@ -185,6 +186,19 @@ export class PrepareStage {
         // deleteContainer from a client: never meant for clients (reference, section 3.4).
         return Code.BADARGUMENTS;
     }
+  }
+
+  /** The body is kept whole: a copy of each part's data would cost more. */
+  #multi(body: Reader): Txn | number {
+    const kept = this.#arena.keep(body.bytes.subarray(body.offset, body.end));
+    this.#bodyIsKept = true;
+    const txn = prepareMulti(this, new Reader(kept, 0, kept.length, body.lengthMax));
+    this.#bodyIsKept = false;
+    return txn;
+  }
+
+  #keep(data: Uint8Array | null): Uint8Array | null {
+    return data === null || this.#bodyIsKept ? data : this.#arena.keep(data);
   }
 
   /** Where a failed multi returns to. */
@@ -226,7 +240,7 @@ export class PrepareStage {
   #recordCreate(fields: CreateFields, path: string, acl: readonly Acl[], parentBefore: ChangeRecord): SubTxn {
     const zxid = this.#zxid;
     const ephemeral = fields.flags === 1 || fields.flags === 3;
-    const data = fields.data === null ? null : this.#arena.keep(fields.data);
+    const data = this.#keep(fields.data);
     const prefix = this.#state.config.digestEnabled ? digestPrefix(path, data) : 0;
     const parent = this.pending.change(parentBefore, zxid);
     // Wraps after 2^31 - 1; the tree then ignores it, as it is not greater (reference, section 5.4).
@@ -324,7 +338,7 @@ export class PrepareStage {
       return Code.QUOTAEXCEEDED;
     }
     if (version !== -1 && version !== before.version) return Code.BADVERSION;
-    const kept = data === null ? null : this.#arena.keep(data);
+    const kept = this.#keep(data);
     const node = this.pending.change(before, this.#zxid);
     node.version = (before.version + 1) | 0;
     node.mzxid = this.#zxid;

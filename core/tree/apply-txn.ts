@@ -4,8 +4,8 @@
  */
 import type { SessionId } from "../base/ids.ts";
 import type { Zxid } from "../base/zxid.ts";
+import { Writer } from "../jute/writer.ts";
 import { Code } from "../protocol/codes.ts";
-import type { Stat } from "../protocol/data.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import type {
   CloseSessionTxn,
@@ -38,7 +38,7 @@ import {
 import { CONTAINER_OWNER, ownerHigh, ownerLow, ttlOwner } from "./owner.ts";
 import { parentPath } from "./paths.ts";
 import type { Quotas } from "./quotas.ts";
-import { pathOf, statOf } from "./read-node.ts";
+import { pathOf, writeStatOf } from "./read-node.ts";
 import type { TreeState } from "./tree-state.ts";
 
 /** Told of changes as they are made, in order. Must not change the tree. Paths are the transaction's own. */
@@ -63,14 +63,17 @@ export interface ApplyResult {
   readonly path: string | undefined;
   /** The node created or changed, valid until the tree changes again; NO_NODE otherwise. */
   readonly node: NodeRef;
-  /** Only in the results of a multi, whose nodes may change again in the same transaction. */
-  readonly stat: Stat | undefined;
+  /** Of a part of a multi, whose node may change again in it: where its Stat as of then is in {@link stats}; or -1. */
+  readonly statAt: number;
+  /** Of a multi: its parts' Stats in their wire form, at their {@link statAt}. Empty otherwise. */
+  readonly stats: Uint8Array;
   /** The results of a multi's parts. */
   readonly results: readonly ApplyResult[];
 }
 
 type AnyCreateTxn = CreateTxn | CreateContainerTxn | CreateTtlTxn;
 
+const NO_STATS = new Uint8Array(0);
 const NO_RESULTS: readonly ApplyResult[] = Object.freeze([]);
 
 export class TxnApplier {
@@ -84,9 +87,11 @@ export class TxnApplier {
     err: 0,
     path: undefined,
     node: NO_NODE,
-    stat: undefined,
+    statAt: -1,
+    stats: NO_STATS,
     results: NO_RESULTS,
   };
+  readonly #stats = new Writer(0);
 
   constructor(state: TreeState, quotas: Quotas) {
     this.#state = state;
@@ -108,6 +113,7 @@ export class TxnApplier {
   #applyMulti(header: TxnHeader, multi: MultiTxn, listener: TreeListener): ApplyResult {
     const failed = multi.txns.some((txn) => txn.type === OpCode.error);
     const results: ApplyResult[] = [];
+    const stats = this.#stats.clear();
     let err = 0;
     let failedBefore = false;
     for (const txn of multi.txns) {
@@ -119,14 +125,15 @@ export class TxnApplier {
         result = plainResult(OpCode.error, failedBefore ? Code.RUNTIMEINCONSISTENCY : Code.OK, undefined);
       } else {
         const code = this.#applyOne(header, txn, listener);
-        const n = this.#changed;
-        const stat = n === NO_NODE ? undefined : statOf(this.#state, n);
-        result = { type: txn.type, err: code, path: pathIn(txn), node: n, stat, results: NO_RESULTS };
+        const node = this.#changed;
+        const statAt = node === NO_NODE ? -1 : stats.length;
+        if (node !== NO_NODE) writeStatOf(this.#state, stats, node);
+        result = { type: txn.type, err: code, path: pathIn(txn), node, statAt, stats: NO_STATS, results: NO_RESULTS };
       }
       results.push(result);
       if (err === 0) err = result.err;
     }
-    return { type: OpCode.multi, err, path: undefined, node: NO_NODE, stat: undefined, results };
+    return { type: OpCode.multi, err, path: undefined, node: NO_NODE, statAt: -1, stats: stats.bytes, results };
   }
 
   #applyOne(header: TxnHeader, txn: Txn, listener: TreeListener): number {
@@ -321,5 +328,5 @@ function lengthOf(data: Uint8Array | null): number {
 }
 
 function plainResult(type: number, err: number, path: string | undefined): ApplyResult {
-  return { type, err, path, node: NO_NODE, stat: undefined, results: NO_RESULTS };
+  return { type, err, path, node: NO_NODE, statAt: -1, stats: NO_STATS, results: NO_RESULTS };
 }

@@ -50,6 +50,11 @@ function report(found: CrashReport): void {
   process.exitCode = 1;
 }
 
+/** One number for many runs: equal on every machine and every version of Node. */
+function mix(hash: number, next: number): number {
+  return (Math.imul(hash, 0x01000193) ^ (next % 0x1_0000_0000) ^ Math.floor(next / 0x1_0000_0000)) >>> 0;
+}
+
 function replay(seed: number): void {
   let recording: Recording | undefined;
   const attach = values.transcript ? { attach: (trace: { record(): Recording }) => (recording = trace.record()) } : {};
@@ -65,6 +70,7 @@ function campaign(from: number, seeds: number): void {
   const totals = { events: 0, recoveries: 0, acknowledgements: 0, lost: 0, kept: 0, cuts: 0 };
   let told = 0;
   let last = 0;
+  let hash = 0;
   for (let seed = from; seed < from + seeds && process.exitCode === undefined; seed++) {
     const found = runCrashRecovery(seed, { mutants });
     if (found.violation !== undefined) report(found);
@@ -72,6 +78,7 @@ function campaign(from: number, seeds: number): void {
       console.error(`seed ${seed} gives another run the second time`);
       process.exitCode = 1;
     }
+    hash = mix(hash, found.hash);
     for (const key of Object.keys(totals) as (keyof typeof totals)[]) totals[key] += found[key];
     last = seed;
     if (seconds() - told < TELL_SECONDS) continue;
@@ -81,7 +88,7 @@ function campaign(from: number, seeds: number): void {
   console.log(
     `seeds ${from} to ${last} in ${seconds().toFixed(1)} s: ${totals.events} events, ${totals.recoveries} recoveries, ` +
       `${totals.acknowledgements} acknowledged writes all recovered, ${totals.lost} unacknowledged lost, ` +
-      `${totals.kept} kept, ${totals.cuts} damaged tails cut by hand`,
+      `${totals.kept} kept, ${totals.cuts} damaged tails cut by hand; hash ${hash.toString(16)}`,
   );
 }
 

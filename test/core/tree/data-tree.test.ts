@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import type { SessionId } from "../../../core/base/ids.ts";
 import type { Zxid } from "../../../core/base/zxid.ts";
 import { Code } from "../../../core/protocol/codes.ts";
-import { OPEN_ACL_UNSAFE, READ_ACL_UNSAFE } from "../../../core/protocol/data.ts";
+import { Reader } from "../../../core/jute/reader.ts";
+import { OPEN_ACL_UNSAFE, READ_ACL_UNSAFE, readStat } from "../../../core/protocol/data.ts";
 import { OpCode } from "../../../core/protocol/op-codes.ts";
 import type { CreateTxn, SubTxn, Txn } from "../../../core/protocol/txns.ts";
 import { type ApplyResult, DataTree, NO_LISTENER, NO_NODE, OwnerKind } from "../../../core/tree/data-tree.ts";
@@ -105,9 +106,12 @@ test("the parts of a multi report stats of their own moment", () => {
     { type: OpCode.check, path: "/a", version: 2 },
     { type: OpCode.delete, path: "/a" },
   ];
-  const { err, results } = apply({ type: OpCode.multi, txns });
+  const { err, results, stats } = apply({ type: OpCode.multi, txns });
   expect(err).toBe(Code.OK);
-  expect(results.map((result) => result.stat?.dataLength)).toEqual([1, 3, undefined, undefined]);
+  const lengths = results.map(({ statAt }) =>
+    statAt < 0 ? undefined : readStat(new Reader(stats, statAt)).dataLength,
+  );
+  expect(lengths).toEqual([1, 3, undefined, undefined]);
   expect(results.map((result) => result.path)).toEqual(["/a", "/a", "/a", "/a"]);
 });
 
