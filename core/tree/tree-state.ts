@@ -50,6 +50,9 @@ export interface TreeOptions extends OwnerOptions {
 }
 
 const SLASH = 0x2f;
+/** Lookups remembered, and lookups not remembered after a node has gone. */
+const RECENT_MAX = 2048;
+const RECENT_REST = 256;
 /** The node is /zookeeper. */
 const FLAG_ZOOKEEPER = 1;
 /** The node is below /zookeeper and does not count in the digest. */
@@ -86,6 +89,10 @@ export class TreeState {
   located: NodeRef = NO_NODE;
   locatedParent: NodeRef = NO_NODE;
   #length = 0;
+  /** Paths that were just found, for those that are asked for again and again. Only nodes that are there. */
+  readonly #recent = new Map<string, NodeRef>();
+  /** Lookups to go until they are remembered again. */
+  #recentRests = 0;
 
   constructor(options: TreeOptions) {
     this.options = options;
@@ -97,7 +104,23 @@ export class TreeState {
   /** `""` and `/` are the root. */
   find(path: string): NodeRef {
     if (path.length <= 1 && (path === "" || path === "/")) return ROOT;
-    return this.index.find(scratch, encodePath(path));
+    if (this.#recentRests > 0) {
+      this.#recentRests--;
+      return this.index.find(scratch, encodePath(path));
+    }
+    const known = this.#recent.get(path);
+    if (known !== undefined) return known;
+    const n = this.index.find(scratch, encodePath(path));
+    if (n === NO_NODE) return n;
+    if (this.#recent.size >= RECENT_MAX) this.#recent.clear();
+    this.#recent.set(path, n);
+    return n;
+  }
+
+  /** Where nodes come and go all the time, remembering them would cost more than it saves. */
+  #forgetRecent(): void {
+    if (this.#recent.size > 0) this.#recent.clear();
+    this.#recentRests = RECENT_REST;
   }
 
   /**
@@ -154,6 +177,7 @@ export class TreeState {
   /** Takes a leaf out. Its use of the ACL stays counted: the caller may still need the list, and releases it. */
   remove(n: NodeRef): void {
     const nodes = this.nodes;
+    this.#forgetRecent();
     this.cursors.onRemoving(n);
     this.owners.remove(n);
     this.digest.subtract(nodes.int(n, DIGEST) >>> 0);
