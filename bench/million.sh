@@ -47,7 +47,7 @@ for round in 1 2 3; do
       tickTime=2000 '4lw.commands.whitelist=*' admin.enableServer=false > "$work/run/zoo.cfg"
     sync
     began=$(date +%s%N)
-    if [ "$name" = ours ]; then node --max-semi-space-size=32 "$here/dist/cli/main.js" serve --log-level warn "$work/run/zoo.cfg" > "$work/run/out" 2>&1 &
+    if [ "$name" = ours ]; then node "$here/dist/cli/main.js" serve --log-level warn "$work/run/zoo.cfg" > "$work/run/out" 2>&1 &
     else
       java -Xmx2048m -cp "$work/run:/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-log4j12.jar:/usr/share/java/log4j-1.2.jar" \
         org.apache.zookeeper.server.ZooKeeperServerMain "$work/run/zoo.cfg" > "$work/run/out" 2>&1 &

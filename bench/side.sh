@@ -42,7 +42,7 @@ case ${1:-} in
     heap=
     [ -z "${BENCH_HEAP_MB:-}" ] || heap=--max-old-space-size=$BENCH_HEAP_MB
     # shellcheck disable=SC2086
-    setsid "$node" --max-semi-space-size=32 $heap "$here/dist/cli/main.js" serve --log-level warn "$dir/zoo.cfg" > "$dir/out" 2>&1 < /dev/null &
+    setsid "$node" $heap "$here/dist/cli/main.js" serve --log-level warn "$dir/zoo.cfg" > "$dir/out" 2>&1 < /dev/null &
     pid=$!
     echo "$pid $(start_time "$pid")" > "$dir/pid"
     for _ in $(seq 600); do
