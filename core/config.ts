@@ -74,7 +74,6 @@ export interface ServerConfig {
   readonly containerMaxNeverUsedInterval: Millis;
 
   readonly skipAcl: boolean;
-  readonly enableEagerAclCheck: boolean;
   readonly auth: AuthConfig;
 
   /** `4lw.commands.whitelist`: names, or `*`. `srvr` is always among them. */
@@ -189,7 +188,6 @@ export const DEFAULT_SERVER_CONFIG: ServerConfig = Object.freeze<ServerConfig>({
   containerMaxPerMinute: 10_000,
   containerMaxNeverUsedInterval: 0,
   skipAcl: false,
-  enableEagerAclCheck: false,
   auth: {
     extraSchemes: [],
     digestEnabled: true,

@@ -342,7 +342,7 @@ const MODEL: readonly KeyRow[] = [
     "age at which a container that never had children goes; 0 = never",
   ),
   row("skipACL", yesOrNo, "no", "do not check permissions", (d, v) => (d.server.skipAcl = v)),
-  server("enableEagerACLCheck", "enableEagerAclCheck", flag, "check permissions before anything else"),
+  idle("enableEagerACLCheck", "only servers of an ensemble check early, in Apache too"),
   server("readonlymode.enabled", "readOnlyModeEnabled", flag, "the four-letter word isro is on the default list"),
   row(
     "4lw.commands.whitelist",

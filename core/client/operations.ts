@@ -11,6 +11,7 @@ import type { Writer } from "../jute/writer.ts";
 import { OPEN_ACL_UNSAFE, readStat } from "../protocol/data.ts";
 import type { Acl, Stat } from "../protocol/data.ts";
 import { OpCode } from "../protocol/op-codes.ts";
+import { TTL_MAX } from "../protocol/txns.ts";
 import {
   AddWatchMode as AddWatchModes,
   CreateMode as CreateModes,
@@ -120,7 +121,6 @@ const MODE_FLAGS: Readonly<Record<CreateMode, number>> = {
   persistent_with_ttl: CreateModes.persistentWithTtl,
   persistent_sequential_with_ttl: CreateModes.persistentSequentialWithTtl,
 };
-const TTL_MAX = 2 ** 40 - 1;
 
 /** What the create requests have in common, checked. Type and flags always fit each other. */
 export interface CheckedCreate {

@@ -26,11 +26,11 @@ import {
   readSetDataRequest,
 } from "../protocol/requests.ts";
 import type { SubTxn, Txn } from "../protocol/txns.ts";
-import { writeTxn, writeTxnDigest, writeTxnHeader } from "../protocol/txns.ts";
+import { TTL_MAX, writeTxn, writeTxnDigest, writeTxnHeader } from "../protocol/txns.ts";
 import type { AdHash } from "../tree/digest.ts";
 import { DIGEST_VERSION, digestPrefix } from "../tree/digest.ts";
 import type { OwnerOptions } from "../tree/owner.ts";
-import { CONTAINER_OWNER, OwnerKind, ownerHigh, ownerKindOf, ownerLow, ttlOwner, TTL_MAX } from "../tree/owner.ts";
+import { CONTAINER_OWNER, OwnerKind, ownerHigh, ownerKindOf, ownerLow, ttlOwner } from "../tree/owner.ts";
 import { isReserved, parentPath, sequenceSuffix, validatePath } from "../tree/paths.ts";
 import type { ChangeRecord } from "./pending-changes.ts";
 import { PendingChanges } from "./pending-changes.ts";

@@ -158,9 +158,6 @@ export class ClientPort implements ThrottleSink {
   links(): Iterable<ClientLink> {
     return this.#links.values();
   }
-  get linkCount(): number {
-    return this.#links.size;
-  }
   /** When idle connections would be closed, soonest first; for `dump`. */
   *deadlines(): Iterable<readonly [at: Millis, links: readonly ClientLink[]]> {
     for (const [at, links] of this.#idle.entries()) yield [at, [...links]];

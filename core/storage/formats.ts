@@ -16,18 +16,13 @@ export const ENTRY_PREFIX_BYTES = 12;
 export const ENTRY_END = 0x42;
 /** What an entry takes besides its payload. */
 export const ENTRY_OVERHEAD_BYTES: number = ENTRY_PREFIX_BYTES + 1;
-/** A txn header: no payload is shorter. */
-export const TXN_HEADER_BYTES = 32;
 
-/** ACL id of world:anyone with all permissions as the server itself gives it. */
-export const OPEN_ACL_ID = -1;
 /** The path that ends the nodes and every seal. It is no node's: the root is stored as "". */
 export const TERMINATOR = "/";
 /** A seal: checksum (long) and the terminator as a string. */
 export const SEAL_BYTES = 13;
 /** A stored node besides its path and data: two lengths, the ACL id, the stat. */
 export const NODE_FIXED_BYTES = 76;
-export const DIGEST_VERSION = 2;
 
 /** The cheap test of a plain snapshot: every complete one ends in a seal's terminator. */
 export const SNAPSHOT_TAIL: readonly number[] = [0, 0, 0, 1, 0x2f];

@@ -13,10 +13,10 @@ import { OpCode } from "../protocol/op-codes.ts";
 import { readTxnEntry } from "../protocol/txns.ts";
 import type { Txn, TxnDigest } from "../protocol/txns.ts";
 import { NO_LISTENER } from "../tree/data-tree.ts";
+import { DIGEST_VERSION } from "../tree/digest.ts";
 import type { DataTree } from "../tree/data-tree.ts";
 import { displayName } from "./files.ts";
 import type { LogFile } from "./files.ts";
-import { DIGEST_VERSION } from "./formats.ts";
 import type { SnapshotDigest } from "./snapshot-reader.ts";
 import { TxnLogReader, zxidIn } from "./txn-log-reader.ts";
 

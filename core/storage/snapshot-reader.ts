@@ -14,9 +14,10 @@ import { decodeUtf8 } from "../jute/utf8.ts";
 import type { Acl } from "../protocol/data.ts";
 import { readAclVector } from "../protocol/data.ts";
 import type { TxnDigest } from "../protocol/txns.ts";
+import { DIGEST_VERSION } from "../tree/digest.ts";
 import type { DataTree, StatPersisted } from "../tree/data-tree.ts";
 import type { Compression } from "./files.ts";
-import { DIGEST_VERSION, FILE_HEADER_BYTES, NODE_FIXED_BYTES, SEAL_BYTES, SNAPSHOT_MAGIC } from "./formats.ts";
+import { FILE_HEADER_BYTES, NODE_FIXED_BYTES, SEAL_BYTES, SNAPSHOT_MAGIC } from "./formats.ts";
 import { decoderFor, joined } from "./snapshot-codecs.ts";
 import type { SnapshotDecoder } from "./snapshot-codecs.ts";
 

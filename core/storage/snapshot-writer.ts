@@ -16,9 +16,10 @@ import type { Acl } from "../protocol/data.ts";
 import { writeAclVector } from "../protocol/data.ts";
 import { NO_NODE } from "../tree/data-tree.ts";
 import type { DataTree } from "../tree/data-tree.ts";
+import { DIGEST_VERSION } from "../tree/digest.ts";
 import { PreorderCursor } from "../tree/preorder-cursor.ts";
 import { SNAPSHOT_DIRECTORY, snapshotFileName, temporaryNameOf } from "./files.ts";
-import { DIGEST_VERSION, TERMINATOR, snapshotHeader } from "./formats.ts";
+import { TERMINATOR, snapshotHeader } from "./formats.ts";
 import { encoderFor } from "./snapshot-codecs.ts";
 import type { SnapshotEncoder } from "./snapshot-codecs.ts";
 

@@ -7,13 +7,13 @@
 import { adler32 } from "../base/checksums.ts";
 import { formatZxid } from "../base/zxid.ts";
 import type { Zxid } from "../base/zxid.ts";
+import { TXN_HEADER_BYTES } from "../protocol/txns.ts";
 import {
   ENTRY_END,
   ENTRY_OVERHEAD_BYTES,
   ENTRY_PREFIX_BYTES,
   FILE_HEADER_BYTES,
   LOG_MAGIC,
-  TXN_HEADER_BYTES,
   logHeader,
 } from "./formats.ts";
 

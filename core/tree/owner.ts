@@ -3,6 +3,7 @@
  * Works on the two 32-bit halves, because bigints are not for hot paths.
  */
 import type { Millis } from "../actor.ts";
+import { TTL_MAX } from "../protocol/txns.ts";
 
 export const OwnerKind = { none: 0, session: 1, container: 2, ttl: 3 } as const;
 export type OwnerKind = (typeof OwnerKind)[keyof typeof OwnerKind];
@@ -16,8 +17,6 @@ export interface OwnerOptions {
 
 /** The stored owner of a container. */
 export const CONTAINER_OWNER: bigint = BigInt.asIntN(64, 0x8000_0000_0000_0000n);
-/** The longest time to live: 40 bits of milliseconds. */
-export const TTL_MAX: Millis = 2 ** 40 - 1;
 
 const TWO_32 = 0x1_0000_0000;
 const CONTAINER_HIGH = 0x8000_0000 | 0;

@@ -9,14 +9,13 @@
 import type { Zxid } from "../base/zxid.ts";
 import { invariant } from "../invariant.ts";
 import { EventType } from "../protocol/headers.ts";
+import { WatcherType } from "../protocol/requests.ts";
 import { WatchIndex, WatchMode, WatcherRecord } from "./watch-index.ts";
 import type { Teller, Watch, Watcher } from "./watch-index.ts";
 
 export type { Watcher } from "./watch-index.ts";
 
-/** What removeWatches and checkWatches name (Java: Watcher.WatcherType; reference, section 6.8). */
-export const WatcherType = { children: 1, data: 2, any: 3, persistent: 4, persistentRecursive: 5 } as const;
-export type WatcherType = (typeof WatcherType)[keyof typeof WatcherType];
+export { WatcherType } from "../protocol/requests.ts";
 
 export function isWatcherType(value: number): value is WatcherType {
   return Number.isInteger(value) && value >= WatcherType.children && value <= WatcherType.persistentRecursive;

@@ -6,6 +6,7 @@ import { afterEach, expect, test } from "vitest";
 import { startNetHost } from "../../net/host.ts";
 import type { NetHost } from "../../net/host.ts";
 import type { Actor, ConnId } from "../../core/actor.ts";
+import { idle } from "../support/idle-actor.ts";
 import { JournalActor } from "./journal-actor.ts";
 
 const cleanups: (() => void | Promise<unknown>)[] = [];
@@ -50,21 +51,6 @@ class Peer {
     while (!done(this.text)) await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 }
-
-const idle: Actor = {
-  onStarted() {},
-  onAccepted() {},
-  onConnected() {},
-  onReceived() {},
-  onDrained() {},
-  onClosed() {},
-  onDiskDone() {},
-  onDeadline() {},
-  onStopRequested(cx) {
-    cx.halt(0, "asked to");
-  },
-  deadline: () => Infinity,
-};
 
 test("a byte is echoed when it is durable, and is there after a restart", async () => {
   const volumes = makeVolumes();

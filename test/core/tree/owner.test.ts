@@ -8,10 +8,10 @@ import {
   ownerKindOf,
   ownerLow,
   ownerOf,
-  TTL_MAX,
   ttlOf,
   ttlOwner,
 } from "../../../core/tree/owner.ts";
+import { TTL_MAX } from "../../../core/protocol/txns.ts";
 
 const PLAIN = { extendedTypes: false, emulate353: false };
 const EXTENDED = { extendedTypes: true, emulate353: false };
