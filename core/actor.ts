@@ -18,8 +18,8 @@ export type Millis = number;
 
 /**
  * A file as a path relative to the volumes the host was given, parts joined by `/`: the first part is the volume,
- * `data` (ZooKeeper's dataDir) or `log` (its dataLogDir; the same directory when dataLogDir is not set).
- * Example: `log/version-2/log.1`.
+ * `data` (ZooKeeper's dataDir), `log` (its dataLogDir; the same directory when dataLogDir is not set) or `conf` (where
+ * the configuration file lies, for servers whose configuration changes). Example: `log/version-2/log.1`.
  */
 export type FileName = Brand<string, "FileName">;
 /** A directory, spelled like a {@link FileName}. The host makes a volume's `version-2` before the actor starts. */
@@ -135,7 +135,31 @@ export interface Facts {
   sessionClosed(session: bigint): void;
   /** Recovery ended; the server may serve. */
   recovered(zxid: number, digest: number): void;
+
+  /** A server of an ensemble changed what it is. `epoch` is the epoch it does it in: 0 while it looks for a leader. */
+  role(role: RoleName, epoch: number): void;
+  /** An election ended here, with this vote. */
+  elected(leader: number, epoch: number): void;
+  /** acceptedEpoch is durable: no leader of an earlier epoch will be accepted any more. */
+  promised(epoch: number): void;
+  /** currentEpoch is durable: the history of this epoch's leader is this server's. */
+  adopted(epoch: number): void;
+  /** A quorum has acknowledged NEWLEADER: this server leads `epoch`, and its history up to `zxid` is committed. */
+  established(epoch: number, zxid: number): void;
+  /** A learner was told how it will be brought up to date (its side). `zxid` is the packet's. */
+  synced(how: SyncMode, zxid: number): void;
+  /** A leader proposed a txn. */
+  proposed(zxid: number): void;
+  /** A learner acknowledged a txn, or (counter 0) NEWLEADER: said when the packet is handed over. */
+  acknowledged(zxid: number): void;
+  /** A leader found a quorum for a txn (its side), or a learner was told so. */
+  committed(zxid: number): void;
+  /** A configuration took effect here. */
+  activated(version: number): void;
 }
+
+export type RoleName = "looking" | "leading" | "following" | "observing" | "readonly";
+export type SyncMode = "diff" | "trunc" | "snap";
 
 export const NO_FACTS: Facts = {
   log() {},
@@ -145,4 +169,14 @@ export const NO_FACTS: Facts = {
   sessionOpened() {},
   sessionClosed() {},
   recovered() {},
+  role() {},
+  elected() {},
+  promised() {},
+  adopted() {},
+  established() {},
+  synced() {},
+  proposed() {},
+  acknowledged() {},
+  committed() {},
+  activated() {},
 };

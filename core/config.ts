@@ -82,7 +82,84 @@ export interface ServerConfig {
   readonly readOnlyModeEnabled: boolean;
   /** What a host knows and four-letter words print. */
   readonly description: ServerDescription;
+  /** Undefined: a standalone server. */
+  readonly ensemble: EnsembleConfig | undefined;
 }
+
+/** What a server of an ensemble needs beside that. Limits in ticks are ZooKeeper's; times are milliseconds. */
+export interface EnsembleConfig {
+  /** The members as the configuration files give them, in the form of a dynamic configuration (reference, section 7.1). */
+  readonly members: string;
+  /** A newer configuration that was proposed to this server and not yet activated (`<config>.dynamic.next`). */
+  readonly proposedMembers: string | undefined;
+  /** The name of the static configuration file in the volume `conf`; undefined: configurations are kept in memory only. */
+  readonly configFile: string | undefined;
+  readonly peerType: "participant" | "observer";
+  /** Ticks a learner may take to connect and to be brought up to date. */
+  readonly initLimit: number;
+  /** Ticks a learner may be silent or behind. */
+  readonly syncLimit: number;
+  /** Ticks to try to connect to a leader in; 0: initLimit. */
+  readonly connectToLearnerMasterLimit: number;
+  readonly standaloneEnabled: boolean;
+  readonly localSessionsEnabled: boolean;
+  readonly localSessionsUpgradingEnabled: boolean;
+  /** `cnxTimeout`: of one attempt to connect to another server's election port. */
+  readonly electionConnectTimeout: Millis;
+  /** How long a decided vote waits for a better one. */
+  readonly finalizeWait: Millis;
+  /** `fastleader.minNotificationInterval` and `.maxNotificationInterval`. */
+  readonly minNotificationInterval: Millis;
+  readonly maxNotificationInterval: Millis;
+  /** `observer.election.DelayMs`, drawn below it; `observer.reconnectDelayMs`. */
+  readonly observerElectionDelay: Millis;
+  readonly observerReconnectDelay: Millis;
+  /** `leaderConnectDelayDuringRetryMs`. */
+  readonly leaderConnectRetryDelay: Millis;
+  /** `leader.maxTimeToWaitForEpoch`; -1: initLimit alone bounds it. */
+  readonly maxTimeToWaitForEpoch: Millis;
+  readonly forceSnapshotSync: boolean;
+  /** `snapshotSizeFactor`; negative: the log on disk is not used to bring learners up to date. */
+  readonly snapshotSizeFactor: number;
+  /** `leader.maxConcurrentSnapSyncs` and `.maxConcurrentDiffSyncs`. */
+  readonly maxConcurrentSnapSyncs: number;
+  readonly maxConcurrentDiffSyncs: number;
+  /** `syncEnabled`: an observer keeps a log. */
+  readonly observerLogs: boolean;
+  /** Bytes that may wait for one learner before it is dropped, to be brought up to date again when it returns. */
+  readonly learnerQueueBytes: number;
+  /** `testingonly.initialZxid`: the counter the first epoch led here begins from. */
+  readonly initialCounter: number;
+}
+
+/** Everything but the members: ZooKeeper's defaults, with the limits of its sample configuration. */
+export const DEFAULT_ENSEMBLE_CONFIG: EnsembleConfig = Object.freeze<EnsembleConfig>({
+  members: "",
+  proposedMembers: undefined,
+  configFile: undefined,
+  peerType: "participant",
+  initLimit: 10,
+  syncLimit: 5,
+  connectToLearnerMasterLimit: 0,
+  standaloneEnabled: true,
+  localSessionsEnabled: false,
+  localSessionsUpgradingEnabled: true,
+  electionConnectTimeout: 5000,
+  finalizeWait: 200,
+  minNotificationInterval: 200,
+  maxNotificationInterval: 60_000,
+  observerElectionDelay: 200,
+  observerReconnectDelay: 0,
+  leaderConnectRetryDelay: 100,
+  maxTimeToWaitForEpoch: -1,
+  forceSnapshotSync: false,
+  snapshotSizeFactor: 0.33,
+  maxConcurrentSnapSyncs: 10,
+  maxConcurrentDiffSyncs: 100,
+  observerLogs: true,
+  learnerQueueBytes: 64 * 1024 * 1024,
+  initialCounter: 0,
+});
 
 export interface ConnectionThrottleConfig {
   /** 0 = off. */
@@ -210,4 +287,5 @@ export const DEFAULT_SERVER_CONFIG: ServerConfig = Object.freeze<ServerConfig>({
     clientPortListenBacklog: -1,
     environment: [],
   },
+  ensemble: undefined,
 });

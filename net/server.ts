@@ -141,13 +141,10 @@ function portComplaint(config: ServeConfig, listener: Listener, error: NodeJS.Er
 
 /** `facts`, and a call when recovery has ended. */
 function withRecovered(facts: Facts, recovered: () => void): Facts {
+  const names = Object.keys(NO_FACTS) as (keyof Facts)[];
+  const watched = Object.fromEntries(names.map((name) => [name, facts[name].bind(facts)])) as unknown as Facts;
   return {
-    log: (level, message, fields) => facts.log(level, message, fields),
-    logged: (zxid) => facts.logged(zxid),
-    durable: (zxid) => facts.durable(zxid),
-    applied: (zxid, digest) => facts.applied(zxid, digest),
-    sessionOpened: (session, timeout) => facts.sessionOpened(session, timeout),
-    sessionClosed: (session) => facts.sessionClosed(session),
+    ...watched,
     recovered(zxid, digest) {
       facts.recovered(zxid, digest);
       recovered();
