@@ -34,6 +34,19 @@ export class Snapshots {
     this.#sliceAt = cx.now;
   }
 
+  /**
+   * Gives up the snapshot at hand: its tree is about to be another. True when nothing of it can appear on the disk any
+   * more; otherwise its name is being given right now, and this is asked again after the next {@link onDiskDone}.
+   */
+  giveUp(): boolean {
+    if (this.#writer === undefined) return true;
+    if (this.#writer.isNaming) return false;
+    this.#writer.abandon();
+    this.#writer = undefined;
+    this.#sliceAt = Infinity;
+    return true;
+  }
+
   deadline(): Millis {
     return Math.min(this.#sliceAt, this.#purgeAt);
   }

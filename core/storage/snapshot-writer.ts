@@ -123,6 +123,11 @@ export class SnapshotWriter {
     return this.#onward(cx);
   }
 
+  /** Complete, and on its way to its final name, or on its way out: it can no longer be abandoned. */
+  get isNaming(): boolean {
+    return this.#finish === "naming" || this.#finish === "done" || this.#finish === "removing";
+  }
+
   /** Stops without finishing; the file is left to the next start. */
   abandon(): void {
     this.#cursor.close();
