@@ -21,6 +21,8 @@ export const DISK_RETRY_INTERVAL: number = 1000;
 export const DISK_PROBE_BYTES: number = 1024 * 1024;
 /** Idle connections are closed in buckets of this width (Java: NIOServerCnxnFactory, cnxnExpiryQueue). */
 export const CONNECTION_EXPIRY_INTERVAL: number = 10_000;
+/** Connections to the quorum port that are kept for a server that may be about to lead. */
+export const EARLY_LEARNERS_MAX: number = 64;
 /** A four-letter word's reply is cut into sends of this size. */
 export const WORD_REPLY_BYTES: number = 64 * 1024;
 

@@ -29,9 +29,10 @@ const CORE_ROWS: readonly (readonly string[])[] = [
   ["base"],
   ["jute"],
   ["protocol"],
-  ["tree", "auth"],
+  ["tree", "auth", "quorum"],
   ["watch", "session", "storage"],
-  ["pipeline"],
+  ["pipeline", "election"],
+  ["zab"],
   ["server"],
 ];
 const CLIENT_MAY_IMPORT = ["base", "jute", "protocol", "client"];
