@@ -59,8 +59,8 @@ export interface DiskFault {
 
 /** The host of a disk. */
 export interface DiskUser {
-  /** An operation has taken effect. The host may crash here. */
-  diskDid(request: DiskRequest): void;
+  /** An operation has taken effect, or not. The host may crash here. */
+  diskDid(request: DiskRequest, outcome: DiskOutcome): void;
   diskDone(op: DiskOp, outcome: DiskOutcome): void;
 }
 
@@ -206,7 +206,7 @@ export class Disk implements Subject {
       const notice: Notice = { op: request.op, outcome, file: told };
       this.#agenda.schedule(at, this, NOTIFY, run, notice);
     }
-    this.#user.diskDid(request);
+    this.#user.diskDid(request, outcome);
   }
 
   #execute(request: DiskRequest, asked: number): DiskOutcome {
@@ -235,7 +235,8 @@ export class Disk implements Subject {
   #append(request: DiskRequest, asked: number, error: DiskError | undefined): DiskOutcome {
     const bytes = request.bytes!;
     const file = this.#create(request.name);
-    if (file.failureFor(asked) !== undefined) return NOTHING;
+    const earlier = file.failureFor(asked);
+    if (earlier !== undefined) return failed(earlier, request);
     const before = file.filled;
     const room = Math.max(0, this.#capacity - this.#used);
     if (error !== undefined) file.appendFailed(NO_BYTES, error);
@@ -243,7 +244,7 @@ export class Disk implements Subject {
     else if (bytes.length > room) file.appendFailed(bytes.subarray(0, room), "full");
     else file.append(bytes);
     this.#used += file.filled - before;
-    return NOTHING;
+    return file.failure === undefined ? NOTHING : failed(file.failure, request);
   }
 
   #reserve(request: DiskRequest, error: DiskError | undefined): DiskOutcome {

@@ -2,7 +2,7 @@
  * Facts with a name on them: what each host's actor decided, passed on to whoever listens, which is the checkers and
  * the fault schedule's protocol points.
  */
-import type { Facts, Millis, RoleName, SyncMode } from "../core/actor.ts";
+import type { DiskOutcome, Facts, Millis, RoleName, SyncMode } from "../core/actor.ts";
 import type { DiskRequest } from "./disk.ts";
 
 export type FactName =
@@ -33,8 +33,10 @@ export interface FactListener {
   /** `a` and `b` are the fact's arguments in order; 0 where there is none. */
   fact(host: string, name: FactName, a: number | bigint, b: number): void;
   log?(host: string, level: string, message: string, fields: Readonly<Record<string, unknown>> | undefined): void;
-  /** An operation has taken effect on a host's disk; the actor does not know yet. */
-  did?(host: string, request: DiskRequest): void;
+  /** An operation has taken effect on a host's disk, or failed; the actor does not know yet. */
+  did?(host: string, request: DiskRequest, outcome: DiskOutcome): void;
+  /** A host's actor ended. `power`: and what its disk had not synced is gone or not, see the disk. */
+  ended?(host: string, power: boolean): void;
 }
 
 export class HostFacts implements Facts {

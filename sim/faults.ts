@@ -36,8 +36,22 @@ export type Fault =
   | { readonly kind: "stepWall"; readonly host: string; readonly by: Millis }
   /** Connections between two hosts break. `half`: `from` sees a reset, `to` is not told. */
   | { readonly kind: "cut"; readonly from: string; readonly to: string; readonly how: "reset" | "half" }
-  /** Nothing passes from one host to the other. Two of them make a partition. */
+  /** Nothing passes from one host to the other. */
   | { readonly kind: "block"; readonly from: string; readonly to: string; readonly lasts: Millis }
+  /**
+   * Hosts of different groups do not reach each other; hosts of no group reach everybody (two groups and a bridge).
+   * `oneWay`: only what an earlier group sends to a later one is lost on its way.
+   */
+  | {
+      readonly kind: "partition";
+      readonly groups: readonly (readonly string[])[];
+      readonly oneWay: boolean;
+      readonly lasts: Millis;
+    }
+  /** What one host sends to the other takes longer by so many milliseconds; nothing overtakes. */
+  | { readonly kind: "slow"; readonly from: string; readonly to: string; readonly by: Millis; readonly lasts: Millis }
+  /** Blocks, partitions, slow links, full and broken disks are over; paused and dead hosts stay so. */
+  | { readonly kind: "heal" }
   | {
       readonly kind: "diskError";
       readonly host: string;
@@ -76,7 +90,29 @@ export function formatFault(scheduled: ScheduledFault): string {
 
 export function describeFault(fault: Fault): string {
   const parts = Object.entries(fault).filter(([key]) => key !== "kind");
-  return `${fault.kind} ${parts.map(([key, value]) => `${key}=${String(value)}`).join(" ")}`;
+  return `${fault.kind} ${parts.map(([key, value]) => `${key}=${describeValue(value)}`).join(" ")}`;
+}
+
+/** Whom a fault befalls, for its line. */
+export function placeOf(fault: Fault): string {
+  return "host" in fault ? fault.host : "from" in fault ? fault.from : "network";
+}
+
+/** Every ordered pair of hosts that a partition keeps apart. */
+export function separatedPairs(fault: Fault & { readonly kind: "partition" }): (readonly [string, string])[] {
+  const pairs: (readonly [string, string])[] = [];
+  const { groups, oneWay } = fault;
+  for (let i = 0; i < groups.length; i++) {
+    for (let k = oneWay ? i + 1 : 0; k < groups.length; k++) {
+      if (i === k) continue;
+      for (const from of groups[i]!) for (const to of groups[k]!) pairs.push([from, to]);
+    }
+  }
+  return pairs;
+}
+
+function describeValue(value: unknown): string {
+  return Array.isArray(value) ? value.map((group: readonly string[]) => group.join("+")).join("/") : String(value);
 }
 
 function formatWhen(when: When): string {

@@ -1,5 +1,5 @@
 /** What a simulated host is made of and what it wants from its world: the words that host.ts and simulator.ts share. */
-import type { Actor, Address, Port } from "../core/actor.ts";
+import type { Actor, Address, DiskOutcome, Port } from "../core/actor.ts";
 import type { Prng } from "../core/base/prng.ts";
 import type { Clock } from "./clock.ts";
 import type { Disk, DiskRequest, DiskUser } from "./disk.ts";
@@ -27,7 +27,7 @@ export interface HostWorld {
   readonly network: Network;
   readonly trace: Trace;
   /** After every event of a host's actor and every operation of its disk; the host may be crashed here. */
-  passed(host: SimHost, event: Traced, request: DiskRequest | undefined): void;
+  passed(host: SimHost, event: Traced, request?: DiskRequest, outcome?: DiskOutcome): void;
   /** Before the effects of an event are applied: true when the host is to crash with them dropped. */
   strikes(host: SimHost): boolean;
   exited(host: SimHost, exit: Exit): void;

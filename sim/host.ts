@@ -121,7 +121,9 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
       return this.#finish({ kind: "crashed" }, survival, prng);
     }
     // Nobody is running, but what the kernel holds for the last one can still be lost.
-    if (survival !== undefined) this.disk.crash(survival, prng);
+    if (survival === undefined) return;
+    this.disk.crash(survival, prng);
+    for (const listener of this.#parts.listeners) listener.ended?.(this.name, true);
   }
 
   pause(lasts: Micros): void {
@@ -244,14 +246,14 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
     this.#deliver("closed", "onClosed", conn, details, (actor, cx) => actor.onClosed(cx, conn, cause));
   }
 
-  diskDid(request: DiskRequest): void {
+  diskDid(request: DiskRequest, outcome: DiskOutcome): void {
     const { trace } = this.#world;
     trace.begin(this.#world.agenda.now, this.name, this.#parts.number, "disk did", request.op, request.length);
     trace.text(request.name);
     if (request.bytes !== undefined) trace.bytes(request.bytes, 0, request.bytes.length);
     if (trace.wordy) trace.detail(describeRequest(request));
     trace.end();
-    this.#world.passed(this, "disk did", request);
+    this.#world.passed(this, "disk did", request, outcome);
   }
 
   diskDone(op: DiskOp, outcome: DiskOutcome): void {
@@ -306,7 +308,7 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
     this.#effects.flush();
     this.#world.trace.end();
     if (this.#actor !== undefined && !struck) this.#wake();
-    this.#world.passed(this, event, undefined);
+    this.#world.passed(this, event);
   }
 
   /** A handler threw: the event never was, and the process is gone. */
@@ -335,6 +337,7 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
     for (const { address } of this.#parts.listens) if (!power) this.#world.network.unlisten(address);
     this.#world.network.abandon(this, power);
     this.disk.crash(survival, prng);
+    for (const listener of this.#parts.listeners) listener.ended?.(this.name, power);
     this.#world.exited(this, exit);
   }
 

@@ -34,6 +34,9 @@ export const FAST_NETWORK: NetworkProfile = Object.freeze<NetworkProfile>({
   connectTimeout: [1_000_000, 3_000_000],
 });
 
+/** Somebody who reads along: bytes as an actor sends them, before anything can happen to them. */
+export type Tap = (from: Side, to: string, bytes: Uint8Array, start: number, end: number) => void;
+
 interface Listener {
   readonly host: NetworkUser;
   readonly port: Port;
@@ -42,12 +45,16 @@ interface Listener {
 export class Network {
   readonly agenda: Agenda;
   readonly profile: NetworkProfile;
+  /** Must not change the world. */
+  tap: Tap | undefined;
   readonly #prng: Prng;
   readonly #listeners: Map<Address, Listener> = new Map();
   /** Sides that live, in order of creation. */
   readonly #sides: Set<Side> = new Set();
   /** `from>to` of host names whose bytes do not pass, with how many faults say so. */
   readonly #blocks: Map<string, number> = new Map();
+  /** `from>to` and how much longer it takes there. */
+  readonly #delays: Map<string, Micros> = new Map();
 
   constructor(agenda: Agenda, profile: NetworkProfile, prng: Prng) {
     this.agenda = agenda;
@@ -79,6 +86,17 @@ export class Network {
     const left = (this.#blocks.get(key) ?? 0) - 1;
     if (left > 0) this.#blocks.set(key, left);
     else this.#blocks.delete(key);
+    for (const side of this.#sides) side.pump();
+  }
+  /** What `from` sends to `to` takes this much longer; 0 ends it. */
+  slow(from: string, to: string, by: Micros): void {
+    if (by > 0) this.#delays.set(`${from}>${to}`, by);
+    else this.#delays.delete(`${from}>${to}`);
+  }
+  /** Ends every block and every delay. */
+  heal(): void {
+    this.#blocks.clear();
+    this.#delays.clear();
     for (const side of this.#sides) side.pump();
   }
   blocked(from: NetworkUser, to: NetworkUser): boolean {
@@ -128,7 +146,7 @@ export class Network {
 
   /** Sends `kind` after everything `from` has sent so far. */
   after(from: Side, to: Side, kind: number): void {
-    this.agenda.schedule(this.#arrival(from), to, kind);
+    this.agenda.schedule(this.#arrival(from, to), to, kind);
   }
 
   /** Cuts the next `length` bytes of `from` into segments and sends them on their way. */
@@ -138,7 +156,7 @@ export class Network {
     let left = length;
     while (left > 0) {
       const piece = this.#piece(left);
-      this.agenda.schedule(this.#arrival(from), to, Kind.segment, piece);
+      this.agenda.schedule(this.#arrival(from, to), to, Kind.segment, piece);
       left -= piece;
     }
   }
@@ -163,9 +181,10 @@ export class Network {
     return Math.min(length, 1 + (roll < 12 ? roll & 7 : this.#prng.below(length)));
   }
 
-  #arrival(from: Side): Micros {
+  #arrival(from: Side, to: Side): Micros {
     const out = from.outgoing;
-    const at = Math.max(out.lastArrival, this.agenda.now + this.#latency());
+    const slower = this.#delays.size === 0 ? 0 : (this.#delays.get(`${from.host.name}>${to.host.name}`) ?? 0);
+    const at = Math.max(out.lastArrival, this.agenda.now + this.#latency() + slower);
     out.lastArrival = at;
     return at;
   }

@@ -86,7 +86,9 @@ export class Side implements Subject {
 
   /** Takes bytes; {@link pump} moves them. */
   send(bytes: Uint8Array, start: number, end: number): void {
-    if (this.open) this.#out.push(bytes, start, end);
+    if (!this.open) return;
+    this.#network.tap?.(this, this.#other?.name ?? "", bytes, start, end);
+    this.#out.push(bytes, start, end);
   }
 
   /** Gives the network what its window and its blocks allow. */

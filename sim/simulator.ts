@@ -3,7 +3,7 @@
  * agenda, the network, the hosts and the fault schedule; it does not know what the actors are. The same seed and the
  * same inputs give the same run on every engine, and {@link Simulator.hash} says so.
  */
-import type { Actor, Address, Millis } from "../core/actor.ts";
+import type { Actor, Address, DiskOutcome, Millis } from "../core/actor.ts";
 import { Prng } from "../core/base/prng.ts";
 import { invariant } from "../core/invariant.ts";
 import type { ClockProfile } from "./clock.ts";
@@ -14,7 +14,7 @@ import type { Micros, Subject } from "./events.ts";
 import { Agenda, MICROS_PER_MILLI } from "./events.ts";
 import type { FactListener, FactName } from "./facts.ts";
 import type { Fault, ScheduledFault, Trigger } from "./faults.ts";
-import { describeFault } from "./faults.ts";
+import { describeFault, placeOf, separatedPairs } from "./faults.ts";
 import type { Exit, HostWorld, Listening } from "./host-parts.ts";
 import { SimHost } from "./host.ts";
 import type { NetworkProfile } from "./network.ts";
@@ -59,7 +59,7 @@ export interface RunLimits {
 
 const DEFAULT_TURN: Range = [1, 40];
 /** What happens to the simulator itself. */
-const Kind = { fault: 0, unblock: 1, room: 2, call: 3 } as const;
+const Kind = { fault: 0, unblock: 1, room: 2, call: 3, reunite: 4, hasten: 5 } as const;
 
 export class Simulator implements Subject {
   readonly seed: number;
@@ -87,7 +87,7 @@ export class Simulator implements Subject {
       agenda: this.#agenda,
       network: this.network,
       trace: this.trace,
-      passed: (host, event, request) => this.#passed(host, event, request),
+      passed: (host, event, request, outcome) => this.#passed(host, event, request, outcome),
       strikes: () => this.#struck.some((fault) => fault.kind === "crash"),
       exited: (host, exit) => this.#onExit?.(host, exit),
     };
@@ -200,6 +200,15 @@ export class Simulator implements Subject {
         const block = what as Fault & { kind: "block" };
         return this.network.unblock(block.from, block.to);
       }
+      case Kind.reunite: {
+        const apart = what as Fault & { kind: "partition" };
+        for (const [from, to] of separatedPairs(apart)) this.network.unblock(from, to);
+        return;
+      }
+      case Kind.hasten: {
+        const slow = what as Fault & { kind: "slow" };
+        return this.network.slow(slow.from, slow.to, 0);
+      }
       case Kind.room:
         return this.host((what as SimHost).name).disk.setCapacity(n);
       case Kind.call:
@@ -227,6 +236,16 @@ export class Simulator implements Subject {
       case "block":
         this.network.block(fault.from, fault.to);
         return this.#later(fault.lasts, Kind.unblock, 0, fault);
+      case "partition":
+        for (const [from, to] of separatedPairs(fault)) this.network.block(from, to);
+        return this.#later(fault.lasts, Kind.reunite, 0, fault);
+      case "slow":
+        this.network.slow(fault.from, fault.to, fault.by * MICROS_PER_MILLI);
+        return this.#later(fault.lasts, Kind.hasten, 0, fault);
+      case "heal":
+        this.network.heal();
+        for (const host of this.#hosts.values()) host.disk.heal();
+        return;
       case "diskError":
         return this.host(fault.host).disk.fail({ ...fault });
       case "diskFull": {
@@ -241,8 +260,7 @@ export class Simulator implements Subject {
   }
 
   #traceFault(fault: Fault): void {
-    const who = "host" in fault ? fault.host : fault.from;
-    this.trace.begin(this.now, who, 0xff, "fault", 0, 0);
+    this.trace.begin(this.now, placeOf(fault), 0xff, "fault", 0, 0);
     this.trace.text(fault.kind);
     if (this.trace.wordy) this.trace.detail(describeFault(fault));
     this.trace.end();
@@ -260,8 +278,8 @@ export class Simulator implements Subject {
     this.#agenda.schedule(this.now + delay * MICROS_PER_MILLI, this, kind, n, what);
   }
 
-  #passed(host: SimHost, event: Traced, request: DiskRequest | undefined): void {
-    if (request !== undefined) for (const listener of this.#listeners) listener.did?.(host.name, request);
+  #passed(host: SimHost, event: Traced, request?: DiskRequest, outcome?: DiskOutcome): void {
+    if (request !== undefined) for (const listener of this.#listeners) listener.did?.(host.name, request, outcome!);
     const triggers = this.#triggers.get(host.name);
     if (triggers !== undefined) {
       let spent = false;

@@ -106,6 +106,40 @@ test("a reset is told to both sides; a half-open connection to one, and the othe
   expect(after(half.log, 40)).toEqual(["client closed 1 reset"]);
 });
 
+test("a partition keeps groups apart, a one-way one in one direction, and who is in no group is a bridge", () => {
+  const apart = { kind: "partition", groups: [["client"], ["server"]], oneWay: false, lasts: 40 } as const;
+  const both = pair([{ when: { at: 35 }, fault: apart }]);
+  both.world.run({ until: 90 });
+  expect(after(both.log, 37).map((line) => line.split(" ")[1])).not.toContain("closed");
+  expect(both.log.filter((line) => /^(3[6-9]|[456]\d) /.test(line))).toEqual([]);
+  expect(both.log.at(-1)).toMatch(/^8\d client got/);
+  const asked = { client: 0, server: 0 };
+  const oneWay = pair([{ when: { at: 35 }, fault: { ...apart, groups: [["server"], ["client"]], oneWay: true } }]);
+  oneWay.world.network.tap = (side) => void asked[side.host.name as "client" | "server"]++;
+  oneWay.world.run({ until: 74 });
+  // What the client sends still arrives and is answered; the answers do not come through.
+  expect(asked.server).toBe(asked.client);
+  expect(oneWay.log.filter((line) => /^(3[6-9]|[456]\d) client got/.test(line))).toEqual([]);
+  const bridge = pair([{ when: { at: 35 }, fault: { ...apart, groups: [["client"], ["nobody"]] } }]);
+  bridge.world.run({ until: 75 });
+  expect(bridge.log.at(-1)).toMatch(/^7\d client got/);
+});
+
+test("a slow link delays and keeps the order; healing ends whatever goes on", () => {
+  const slow = { kind: "slow", from: "client", to: "server", by: 25, lasts: Infinity } as const;
+  const { world, log } = pair([{ when: { at: 15 }, fault: slow }]);
+  world.run({ until: 50 });
+  expect(log.filter((line) => line.includes("got")).map((line) => Number(line.split(" ")[0]))).toEqual([10, 45]);
+  const block = { kind: "block", from: "server", to: "client", lasts: Infinity } as const;
+  const healed = pair([
+    { when: { at: 15 }, fault: slow },
+    { when: { at: 15 }, fault: block },
+    { when: { at: 100 }, fault: { kind: "heal" } },
+  ]);
+  healed.world.run({ until: 140 });
+  expect(healed.log.at(-1)).toMatch(/^1[34]\d client got 1/);
+});
+
 test("a paused process misses nothing and does everything late, its deadlines too", () => {
   const { world, log } = pair([{ when: { at: 35 }, fault: { kind: "pause", host: "client", lasts: 100 } }]);
   world.run({ until: 160 });
