@@ -23,6 +23,10 @@ export const DISK_PROBE_BYTES: number = 1024 * 1024;
 export const CONNECTION_EXPIRY_INTERVAL: number = 10_000;
 /** Connections to the quorum port that are kept for a server that may be about to lead. */
 export const EARLY_LEARNERS_MAX: number = 64;
+/** Attempts of a learner to connect to the leader it was told, before it looks for another (Java: Learner.MAX_CONNECTION_RETRIES). */
+export const LEADER_CONNECT_TRIES: number = 5;
+/** Beyond this much logged and not durable, a learner reads no more of what its leader sends until all of it is. */
+export const LEARNER_BACKLOG_BYTES: number = 32 * 1024 * 1024;
 /** A four-letter word's reply is cut into sends of this size. */
 export const WORD_REPLY_BYTES: number = 64 * 1024;
 
