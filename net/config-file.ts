@@ -5,10 +5,13 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { ServerConfig } from "../core/config.ts";
-import { DEFAULT_SERVER_CONFIG } from "../core/config.ts";
+import { DEFAULT_ENSEMBLE_CONFIG, DEFAULT_SERVER_CONFIG } from "../core/config.ts";
 import { CONFIG_KEYS } from "./config-keys.ts";
-import type { ConfigDraft, KeyRow, TlsSettings } from "./config-keys.ts";
+import { ENSEMBLES_ONLY } from "./config-rows.ts";
+import type { ConfigDraft, KeyRow, TlsSettings } from "./config-rows.ts";
 import { describeServer } from "./description.ts";
+import { readMembership } from "./ensemble-config.ts";
+import type { EnsembleServing, Membership } from "./ensemble-config.ts";
 import { parseProperties } from "./properties.ts";
 import type { Property } from "./properties.ts";
 import { ExitCode, StartError } from "./start-error.ts";
@@ -29,12 +32,16 @@ export interface ServeConfig {
   readonly dataDir: string;
   readonly dataLogDir: string;
   readonly createDirectories: boolean;
-  /** Set when some port speaks TLS. */
+  /** Set when some port for clients speaks TLS. */
   readonly tls: TlsSettings | undefined;
+  /** Set for a server of an ensemble, together with `server.ensemble`. */
+  readonly ensemble: EnsembleServing | undefined;
   /** How a complaint about `key` begins: file, line and key. */
   readonly where: (key: string) => string;
   /** What was accepted and changes nothing: lines for the log. */
   readonly notes: readonly string[];
+  /** What was accepted and is probably not meant. */
+  readonly warnings: readonly string[];
 }
 
 /** Keys as in zoo.cfg. */
@@ -49,14 +56,21 @@ export function readConfigFile(file: string): ServeConfig {
     const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : String(error);
     throw new StartError(`${file}: cannot be read: ${reason}`, ExitCode.invocation);
   }
-  return parseConfig(text, path.basename(file));
+  return parseConfig(text, path.basename(file), path.resolve(file));
 }
 
-/** `name` is what complaints call the file. Throws {@link StartError}. */
-export function parseConfig(text: string, name: string): ServeConfig {
+/**
+ * `name` is what complaints call the file. `file` is where it lies, if it does: a server may change it there, and what
+ * was proposed to it is beside it. Throws {@link StartError}.
+ */
+export function parseConfig(text: string, name: string, file?: string): ServeConfig {
   const read = parseProperties(text);
   if (read.kind === "malformed") throw new StartError(`${name}:${read.line}: ${read.reason}`, ExitCode.invocation);
-  return configure(read.properties, ({ line, key }) => (line === 0 ? `${name}: ${key}` : `${name}:${line}: ${key}`));
+  return configure(
+    read.properties,
+    ({ line, key }) => (line === 0 ? `${name}: ${key}` : `${name}:${line}: ${key}`),
+    file,
+  );
 }
 
 /** Throws {@link StartError}. */
@@ -68,30 +82,36 @@ export function configFromSettings(settings: Settings): ServeConfig {
 /** How a complaint begins; line 0 is none. */
 type Place = (property: Pick<Property, "key" | "line">) => string;
 
-function configure(properties: readonly Property[], place: Place): ServeConfig {
+function configure(properties: readonly Property[], place: Place, file?: string): ServeConfig {
   const draft = newDraft();
   const written = new Map<string, Property>();
-  const notes: string[] = [];
   // The last of several wins, as in Java.
   for (const property of properties) written.set(plainKey(property.key), property);
-  for (const [key, property] of written) {
-    const found = findRow(key);
-    if (found === undefined) {
-      throw new StartError(`${place(property)}: ${unknownKey(key)}`, ExitCode.invocation);
-    }
-    const complaint = found.apply(draft, property.value, property.key);
-    if (complaint !== undefined) {
-      throw new StartError(`${place(property)}: ${complaint}`, ExitCode.invocation);
-    }
-    if (found.note !== undefined) notes.push(`${place(property)} has no effect: ${found.note}`);
-  }
   const where = (key: string): string => place(written.get(key) ?? { key, line: 0 });
   const complain = (key: string, complaint: string): never => {
     throw new StartError(`${where(key)}: ${complaint}`, ExitCode.invocation);
   };
-  check(draft, written, complain);
-  return { ...finish(draft, complain), where, notes };
+  const rows = new Map<string, KeyRow>();
+  for (const [key, property] of written) {
+    const found = findRow(key) ?? complain(key, unknownKey(key));
+    const complaint = found.apply(draft, property.value, key);
+    if (complaint !== undefined) complain(key, complaint);
+    rows.set(key, found);
+  }
+  if (draft.dataDir === undefined) complain("dataDir", "is missing; write e.g. dataDir=/var/lib/zookeeper");
+  const source = { file, written: (key: string) => written.has(key), where, complain };
+  const membership = readMembership(draft, source, path.resolve(draft.dataDir!));
+  check(draft, membership?.ensemble !== undefined, complain);
+  const notes = [...(membership?.notes ?? [])];
+  for (const [key, { note, ensembleOnly }] of rows) {
+    const idle = note ?? (ensembleOnly && membership?.ensemble === undefined ? ENSEMBLES_ONLY : undefined);
+    if (idle !== undefined) notes.push(`${where(key)} has no effect: ${idle}`);
+  }
+  return { ...finish(draft, membership, complain), where, notes, warnings: membership?.warnings ?? [] };
 }
+
+/** Of electionPortBindRetry. */
+const BIND_TRIES = 3;
 
 function newDraft(): ConfigDraft {
   const { auth, connectionThrottle, ...server } = DEFAULT_SERVER_CONFIG;
@@ -100,6 +120,17 @@ function newDraft(): ConfigDraft {
     auth: { ...auth },
     throttle: { ...connectionThrottle },
     tls: {},
+    // ZooKeeper's default of this one is that of zoo.cfg's parser, not of the server.
+    ensemble: { ...DEFAULT_ENSEMBLE_CONFIG, localSessionsUpgradingEnabled: false },
+    quorum: {
+      lines: [],
+      tls: {},
+      tlsOn: false,
+      plainToo: false,
+      listenOnAllIPs: false,
+      bindTries: BIND_TRIES,
+      keepAlive: false,
+    },
     backlog: -1,
     keepAlive: false,
     portUnification: false,
@@ -151,11 +182,12 @@ function editDistance(a: string, b: string): number {
 type Complain = (key: string, complaint: string) => never;
 
 /** What no single key can say. */
-function check(draft: ConfigDraft, written: ReadonlyMap<string, Property>, complain: Complain): void {
-  if (draft.dataDir === undefined) complain("dataDir", "is missing; write e.g. dataDir=/var/lib/zookeeper");
+function check(draft: ConfigDraft, ensemble: boolean, complain: Complain): void {
   const tlsWanted = draft.secureClientPort !== undefined || draft.portUnification;
   if (draft.clientPort === undefined) {
-    if (draft.secureClientPort === undefined) complain("clientPort", "is missing; write e.g. clientPort=2181");
+    // A server of an ensemble may be there for the others only.
+    if (draft.secureClientPort === undefined && !ensemble)
+      complain("clientPort", "is missing; write e.g. clientPort=2181");
     if (draft.clientPortAddress !== undefined)
       complain("clientPortAddress", "needs a port; write e.g. clientPort=2181");
     if (draft.portUnification) complain("client.portUnification", "needs a port; write e.g. clientPort=2181");
@@ -168,10 +200,6 @@ function check(draft: ConfigDraft, written: ReadonlyMap<string, Property>, compl
   }
   if (tlsWanted && draft.tls.keyStore === undefined) {
     complain("ssl.keyStore.location", "is missing; write e.g. ssl.keyStore.location=/etc/zookeeper/server.pem");
-  }
-  const members = [...written.keys()].filter((key) => key.startsWith("server."));
-  if (members.length > 1) {
-    complain(members[1]!, "an ensemble cannot be served yet; keep one server line, or none, to run a single server");
   }
   if (draft.enforceAuth && draft.enforcedSchemes.length === 0) {
     complain("enforce.auth.schemes", "is missing; write e.g. enforce.auth.schemes=digest");
@@ -187,7 +215,11 @@ function check(draft: ConfigDraft, written: ReadonlyMap<string, Property>, compl
   }
 }
 
-function finish(draft: ConfigDraft, complain: Complain): Omit<ServeConfig, "where" | "notes"> {
+function finish(
+  draft: ConfigDraft,
+  membership: Membership | undefined,
+  complain: Complain,
+): Omit<ServeConfig, "where" | "notes" | "warnings"> {
   const { tickTime } = draft.server;
   const minSessionTimeout = fallback(draft.minSessionTimeout, 2 * tickTime);
   const maxSessionTimeout = fallback(draft.maxSessionTimeout, 20 * tickTime);
@@ -199,6 +231,8 @@ function finish(draft: ConfigDraft, complain: Complain): Omit<ServeConfig, "wher
   const words = new Set(draft.fourLetterWords ?? (draft.server.readOnlyModeEnabled ? ["isro"] : []));
   const server: ServerConfig = {
     ...draft.server,
+    serverId: membership?.serverId ?? draft.server.serverId,
+    ensemble: membership?.ensemble,
     minSessionTimeout,
     maxSessionTimeout,
     fourLetterWords: [...words.add("srvr")],
@@ -230,6 +264,7 @@ function finish(draft: ConfigDraft, complain: Complain): Omit<ServeConfig, "wher
     dataLogDir,
     createDirectories: draft.createDirectories,
     tls: tlsWanted ? draft.tls : undefined,
+    ensemble: membership?.serving,
   };
 }
 

@@ -2,166 +2,12 @@
  * Every key of zoo.cfg that this server knows: one row each, which says what its value is, what holds without it and
  * where it goes. Documentation is printed from these rows. Java: QuorumPeerConfig, and system properties all over.
  */
-import type { AuthConfig, ConnectionThrottleConfig, ServerConfig } from "../core/config.ts";
-import { DEFAULT_SERVER_CONFIG } from "../core/config.ts";
+import { ENSEMBLE, ENSEMBLE_TLS } from "./config-keys-ensemble.ts";
+import { CLIENT_TLS, idle, kilobytes, only, row, SASL, server, THREADS, throttle, tlsRows } from "./config-rows.ts";
+import type { KeyGroup, KeyRow } from "./config-rows.ts";
 import { decimal, flag, list, milliseconds, oneOf, tcpPort, text, whole, yesOrNo } from "./config-values.ts";
-import type { ValueKind } from "./config-values.ts";
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** What the rows fill in; checked and frozen by config-file.ts. */
-export interface ConfigDraft {
-  readonly server: Mutable<Omit<ServerConfig, "auth" | "connectionThrottle">>;
-  readonly auth: Mutable<AuthConfig>;
-  readonly throttle: Mutable<ConnectionThrottleConfig>;
-  readonly tls: Mutable<TlsSettings>;
-  clientPort?: number;
-  clientPortAddress?: string;
-  secureClientPort?: number;
-  secureClientPortAddress?: string;
-  backlog: number;
-  keepAlive: boolean;
-  portUnification: boolean;
-  dataDir?: string;
-  dataLogDir?: string;
-  createDirectories: boolean;
-  minSessionTimeout?: number;
-  maxSessionTimeout?: number;
-  fourLetterWords?: readonly string[];
-  x509: boolean;
-  ensembleProvider: boolean;
-  enforceAuth: boolean;
-  enforcedSchemes: readonly string[];
-  superUsers: string[];
-}
-
-/** `ssl.*`, as written. */
-export interface TlsSettings {
-  readonly keyStore?: string;
-  readonly keyStorePassword?: string;
-  readonly keyStorePasswordPath?: string;
-  readonly keyStoreType?: StoreType;
-  readonly trustStore?: string;
-  readonly trustStorePassword?: string;
-  readonly trustStorePasswordPath?: string;
-  readonly trustStoreType?: StoreType;
-  readonly protocol?: string;
-  readonly enabledProtocols?: readonly string[];
-  readonly cipherSuites?: readonly string[];
-  readonly clientAuth?: "need" | "want" | "none";
-  readonly handshakeTimeout?: number;
-}
-export type StoreType = "PEM" | "PKCS12" | "JKS" | "BCFKS";
-
-export interface KeyRow {
-  /** As zoo.cfg spells it, without the optional prefix `zookeeper.`; a final `*` stands for any ending. */
-  readonly key: string;
-  /** What a value is, and one that could be written. */
-  readonly kind: string;
-  readonly example: string;
-  /** What holds when the key is absent. */
-  readonly byDefault: string;
-  readonly meaning: string;
-  /** Returns a complaint that ends the sentence `key: `, or nothing. `key` is the one written, for rows with `*`. */
-  readonly apply: (draft: ConfigDraft, value: string, key: string) => string | undefined;
-  /** Set for keys that are read and change nothing here: why. It is logged at start when true value could matter. */
-  readonly note?: string;
-}
-
-function row<T>(
-  key: string,
-  kind: ValueKind<T>,
-  byDefault: string | number | boolean,
-  meaning: string,
-  set: (draft: ConfigDraft, value: T, key: string) => void,
-): KeyRow {
-  return {
-    key,
-    kind: kind.name,
-    example: kind.example,
-    byDefault: String(byDefault),
-    meaning,
-    apply(draft, value, written) {
-      const parsed = kind.parse(value);
-      if (parsed === undefined) return `"${value}" is not ${kind.name}; write e.g. ${written}=${kind.example}`;
-      set(draft, parsed, written);
-      return undefined;
-    },
-  };
-}
-
-/** Only `accepted` values ask for what this server does. */
-function only(key: string, accepted: readonly string[], remedy: string): KeyRow {
-  return {
-    key,
-    kind: accepted.map((value) => `"${value}"`).join(" or "),
-    example: accepted[0]!,
-    byDefault: accepted[0]!,
-    meaning: remedy,
-    apply(_draft, value, written) {
-      if (accepted.some((choice) => choice.toLowerCase() === value.toLowerCase())) return undefined;
-      return `"${value}" is not possible here: ${remedy}; write ${written}=${accepted[0]} or remove the line`;
-    },
-  };
-}
-
-/** Belongs to something of ZooKeeper's that a server like this does not have, and may be there without harm. */
-function idle(key: string, note: string): KeyRow {
-  return { key, kind: "anything", example: "", byDefault: "", meaning: note, note, apply: () => undefined };
-}
-
-const { connectionThrottle: THROTTLE, ...DEFAULTS } = DEFAULT_SERVER_CONFIG;
-const KB = 1024;
-const QUORUM = "only an ensemble uses it";
-const THREADS = "everything runs on one thread here";
 const ADMIN = "there is no admin server (HTTP) here; four-letter words tell the same";
-const SASL = "clients cannot log in with SASL here; use digest or x509";
-
-/** Fields that are one number, text or flag. */
-type PlainField = {
-  [K in keyof ConfigDraft["server"]]: ServerConfig[K] extends number | string | boolean ? K : never;
-}[keyof ConfigDraft["server"]];
-
-/** `key` sets the field of the same meaning in ServerConfig. */
-function server<K extends PlainField>(
-  key: string,
-  field: K,
-  kind: ValueKind<ServerConfig[K]>,
-  meaning: string,
-  byDefault: string = String(DEFAULTS[field]),
-): KeyRow {
-  return row(key, kind, byDefault, meaning, (draft, value) => {
-    draft.server[field] = value as ConfigDraft["server"][K];
-  });
-}
-function throttle(
-  key: string,
-  field: Exclude<keyof ConnectionThrottleConfig, "weightEnabled">,
-  kind: ValueKind<number>,
-  meaning: string,
-): KeyRow {
-  const set = (draft: ConfigDraft, value: number): void => void (draft.throttle[field] = value);
-  return row(`connection_throttle_${key}`, kind, THROTTLE[field], meaning, set);
-}
-/** A size in KiB; not above zero means off. */
-function kilobytes(key: string, field: "snapSizeLimit" | "txnLogSizeLimit" | "preAllocSize", meaning: string): KeyRow {
-  const byDefault = DEFAULTS[field] === 0 ? -1 : DEFAULTS[field] / KB;
-  return row(key, whole("KiB", 65_536, -1), byDefault, meaning, (draft, value) => {
-    draft.server[field] = Math.max(value, 0) * KB;
-  });
-}
-function tls<K extends keyof TlsSettings>(
-  key: string,
-  field: K,
-  kind: ValueKind<NonNullable<TlsSettings[K]>>,
-  byDefault: string,
-  meaning: string,
-): KeyRow {
-  return row(`ssl.${key}`, kind, byDefault, meaning, (draft, value) => {
-    draft.tls[field] = value as ConfigDraft["tls"][K];
-  });
-}
-const storeType = oneOf<StoreType>("PEM", "PKCS12", "JKS", "BCFKS");
 
 const PLACES: readonly KeyRow[] = [
   row("dataDir", text("/var/lib/zookeeper"), "must be given", "where snapshots are", (d, v) => (d.dataDir = v)),
@@ -342,8 +188,13 @@ const MODEL: readonly KeyRow[] = [
     "age at which a container that never had children goes; 0 = never",
   ),
   row("skipACL", yesOrNo, "no", "do not check permissions", (d, v) => (d.server.skipAcl = v)),
-  idle("enableEagerACLCheck", "only servers of an ensemble check early, in Apache too"),
-  server("readonlymode.enabled", "readOnlyModeEnabled", flag, "the four-letter word isro is on the default list"),
+  idle("enableEagerACLCheck", "permissions are checked once, where a write gets its number"),
+  server(
+    "readonlymode.enabled",
+    "readOnlyModeEnabled",
+    flag,
+    "without a quorum clients may still read; isro is answered",
+  ),
   row(
     "4lw.commands.whitelist",
     list("stat, ruok, mntr"),
@@ -420,43 +271,17 @@ const AUTH: readonly KeyRow[] = [
 ];
 
 const TLS: readonly KeyRow[] = [
-  tls("keyStore.location", "keyStore", text("/etc/zookeeper/server.pem"), "must be given", "key and certificates"),
-  tls("keyStore.password", "keyStorePassword", text("secret"), "none", "password of the key store"),
-  tls("keyStore.passwordPath", "keyStorePasswordPath", text("/etc/zookeeper/pass"), "none", "file with that password"),
-  tls("keyStore.type", "keyStoreType", storeType, "by the file's ending", "PEM or PKCS12"),
-  tls("trustStore.location", "trustStore", text("/etc/zookeeper/ca.pem"), "the system's", "who may sign clients"),
-  tls("trustStore.password", "trustStorePassword", text("secret"), "none", "password of the trust store"),
-  tls("trustStore.passwordPath", "trustStorePasswordPath", text("/etc/zookeeper/pass"), "none", "file with it"),
-  tls("trustStore.type", "trustStoreType", storeType, "by the file's ending", "PEM"),
-  tls("protocol", "protocol", oneOf("TLSv1.2", "TLSv1.3"), "TLSv1.2 and TLSv1.3", "only this protocol"),
-  tls("enabledProtocols", "enabledProtocols", list("TLSv1.3,TLSv1.2"), "ssl.protocol", "only these protocols"),
-  tls("ciphersuites", "cipherSuites", list("TLS_AES_256_GCM_SHA384"), "Node's", "only these cipher suites"),
-  tls("clientAuth", "clientAuth", oneOf("need", "want", "none"), "need", "whether clients show a certificate"),
-  tls("handshakeDetectionTimeoutMillis", "handshakeTimeout", milliseconds(5000, 1), "5000", "time for a handshake"),
+  ...tlsRows(CLIENT_TLS),
   only("ssl.clientHostnameVerification", ["false"], "the names of clients' hosts are not checked"),
-  only("ssl.crl", ["false"], "revocation lists are not read"),
-  only("ssl.ocsp", ["false"], "revocation is not asked for"),
   only("netty.server.outstandingHandshake.limit", ["-1"], "handshakes are not limited"),
   idle("ssl.hostnameVerification", "only a client that dials checks names"),
-  idle("ssl.quorum.*", QUORUM),
   idle("fips-mode", "the Node that runs this decides"),
 ];
 
 const ELSEWHERE: readonly KeyRow[] = [
-  only("electionAlg", ["3"], "the other algorithms are gone"),
-  only("standaloneEnabled", ["true"], "an ensemble cannot be served yet"),
-  only("reconfigEnabled", ["false"], "there is no ensemble to reconfigure"),
-  only("peerType", ["participant"], "there is no ensemble to observe"),
-  only("localSessionsEnabled", ["false"], "every session is global here"),
-  only("localSessionsUpgradingEnabled", ["false"], "every session is global here"),
   only("admin.enableServer", ["false"], ADMIN),
   only("audit.enable", ["false"], "there is no audit log here"),
   only("jvm.pause.monitor", ["false"], "there is no JVM here"),
-  only("sslQuorum", ["false"], QUORUM),
-  only("portUnification", ["false"], QUORUM),
-  only("quorum.auth.enableSasl", ["false"], QUORUM),
-  only("quorum.auth.serverRequireSasl", ["false"], QUORUM),
-  only("quorum.auth.learnerRequireSasl", ["false"], QUORUM),
   only(
     "metricsProvider.className",
     [
@@ -475,31 +300,6 @@ const ELSEWHERE: readonly KeyRow[] = [
     ["org.apache.zookeeper.server.watch.WatchManager", "org.apache.zookeeper.server.watch.WatchManagerOptimized"],
     "Java classes cannot be loaded here",
   ),
-  {
-    ...idle("server.*", "one line is tolerated, as by ZooKeeper; an ensemble cannot be served yet"),
-    kind: "host:port:port",
-    example: "localhost:2888:3888",
-  },
-  ...[
-    "initLimit",
-    "syncLimit",
-    "connectToLearnerMasterLimit",
-    "quorumListenOnAllIPs",
-    "syncEnabled",
-    "leaderServes",
-  ].map((key) => idle(key, QUORUM)),
-  ...[
-    "observerMasterPort",
-    "cnxTimeout",
-    "electionPortBindRetry",
-    "snapshotSizeFactor",
-    "sslQuorumReloadCertFiles",
-  ].map((key) => idle(key, QUORUM)),
-  ...["quorum.*", "learner.*", "leader.*", "observer.*", "multiAddress.*", "group.*", "weight.*"].map((key) =>
-    idle(key, QUORUM),
-  ),
-  only("dynamicConfigFile", [""], "an ensemble cannot be served yet"),
-  only("oraclePath", [""], "an ensemble cannot be served yet"),
   ...["nio.*", "netty.*", "commitProcessor.*", "maxWriteQueuePollTime", "jvm.*"].map((key) => idle(key, THREADS)),
   ...["maxResponseCacheSize", "maxGetChildrenResponseCacheSize"].map((key) =>
     idle(key, "answers are written from the tree without a cache"),
@@ -509,12 +309,6 @@ const ELSEWHERE: readonly KeyRow[] = [
   ...["allowSaslFailedClients", "kerberos.*", "sasl.*"].map((key) => idle(key, SASL)),
 ];
 
-/** Rows that belong together, for documentation. */
-export interface KeyGroup {
-  readonly title: string;
-  readonly rows: readonly KeyRow[];
-}
-
 export const CONFIG_KEY_GROUPS: readonly KeyGroup[] = [
   { title: "Ports and directories", rows: PLACES },
   { title: "Sessions and connections", rows: SESSIONS },
@@ -523,6 +317,8 @@ export const CONFIG_KEY_GROUPS: readonly KeyGroup[] = [
   { title: "Nodes, permissions, four-letter words", rows: MODEL },
   { title: "Authentication", rows: AUTH },
   { title: "TLS", rows: TLS },
+  { title: "Ensembles", rows: ENSEMBLE },
+  { title: "TLS between servers", rows: ENSEMBLE_TLS },
   { title: "What Apache ZooKeeper has and this server has not", rows: ELSEWHERE },
 ];
 

@@ -100,7 +100,8 @@ function checkContents(config: ServeConfig): void {
   }
 }
 
-function readServerId(dataDir: string): number | undefined {
+/** From the file `myid`; undefined when there is none. Throws {@link StartError}. */
+export function readServerId(dataDir: string): number | undefined {
   const file = path.join(dataDir, "myid");
   let text: string;
   try {

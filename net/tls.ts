@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import tls from "node:tls";
-import type { StoreType, TlsSettings } from "./config-keys.ts";
+import type { StoreType, TlsSettings } from "./config-rows.ts";
 import { ExitCode, StartError } from "./start-error.ts";
 import { subjectName } from "./subject-name.ts";
 import type { TlsListener } from "./tcp.ts";

@@ -1,6 +1,6 @@
 /** The parts of README.md that are printed from the code, and where they go. */
 import { CONFIG_KEY_GROUPS } from "../../net/config-keys.ts";
-import type { KeyGroup, KeyRow } from "../../net/config-keys.ts";
+import type { KeyGroup, KeyRow } from "../../net/config-rows.ts";
 import { EXPLAINED, NOT_SENT } from "../differential/explained.ts";
 
 const PARTS: Readonly<Record<string, () => string>> = {

@@ -5,7 +5,7 @@ import tls from "node:tls";
 import { X509Certificate } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
 import type { Actor } from "../../core/actor.ts";
-import type { TlsSettings } from "../../net/config-keys.ts";
+import type { TlsSettings } from "../../net/config-rows.ts";
 import { startNetHost } from "../../net/host.ts";
 import type { NetHost } from "../../net/host.ts";
 import { StartError } from "../../net/start-error.ts";
