@@ -94,6 +94,8 @@ export interface EnsembleConfig {
   readonly proposedMembers: string | undefined;
   /** The name of the static configuration file in the volume `conf`; undefined: configurations are kept in memory only. */
   readonly configFile: string | undefined;
+  /** The directory of that file as it is spelled for people and for the next start; only ever written into the file. */
+  readonly configDirectory: string | undefined;
   readonly peerType: "participant" | "observer";
   /** Ticks a learner may take to connect and to be brought up to date. */
   readonly initLimit: number;
@@ -137,6 +139,7 @@ export const DEFAULT_ENSEMBLE_CONFIG: EnsembleConfig = Object.freeze<EnsembleCon
   members: "",
   proposedMembers: undefined,
   configFile: undefined,
+  configDirectory: undefined,
   peerType: "participant",
   initLimit: 10,
   syncLimit: 5,
