@@ -79,12 +79,13 @@ export interface Notification {
 
 const V0_BYTES = 28;
 const V1_BYTES = 40;
-const V2_BYTES_MIN = 44;
+/** Of one that brings a configuration, without its text. */
+export const NOTIFICATION_BYTES_MIN = 44;
 
 /** With its frame's length. Without a configuration it has the form before there were any (40 bytes). */
 export function writeNotification(w: Writer, n: Notification): void {
   const configLength = n.config === undefined ? 0 : utf8Length(n.config);
-  w.int(n.config === undefined ? V1_BYTES : V2_BYTES_MIN + configLength);
+  w.int(n.config === undefined ? V1_BYTES : NOTIFICATION_BYTES_MIN + configLength);
   w.int(n.state);
   w.long(n.leader);
   w.long(n.zxid);

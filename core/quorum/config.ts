@@ -3,7 +3,7 @@
  * QuorumPeer.QuorumServer; reference, sections 1.4 and 7.1). Reading its text is config-text.ts.
  */
 import type { Address } from "../actor.ts";
-import { zxidHex } from "../base/zxid.ts";
+import { ZXID_ZERO, zxidHex } from "../base/zxid.ts";
 import type { Zxid } from "../base/zxid.ts";
 import type { ConfigError } from "./config-text.ts";
 import { readConfigText } from "./config-text.ts";
@@ -66,6 +66,9 @@ export class QuorumConfig {
       if (total > 0) this.#groupWeights.set(group, total);
     }
   }
+
+  /** Of no ensemble at all: nothing is a quorum of it. */
+  static readonly EMPTY: QuorumConfig = new QuorumConfig(new Map(), ZXID_ZERO);
 
   /** One `key=value` a line, or separated by commas; blank lines and lines that begin with `#` are passed over. */
   static parse(text: string): QuorumConfig | ConfigError {
