@@ -12,14 +12,11 @@ import type { SessionId } from "../base/ids.ts";
 import type { Zxid } from "../base/zxid.ts";
 import type { ServerConfig } from "../config.ts";
 import { Writer } from "../jute/writer.ts";
-import type { Acl } from "../protocol/data.ts";
-import { writeAclVector } from "../protocol/data.ts";
-import { NO_NODE } from "../tree/data-tree.ts";
 import type { DataTree } from "../tree/data-tree.ts";
 import { DIGEST_VERSION } from "../tree/digest.ts";
-import { PreorderCursor } from "../tree/preorder-cursor.ts";
 import { SNAPSHOT_DIRECTORY, snapshotFileName, temporaryNameOf } from "./files.ts";
 import { TERMINATOR, snapshotHeader } from "./formats.ts";
+import { SnapshotBodyWriter } from "./snapshot-body.ts";
 import { encoderFor } from "./snapshot-codecs.ts";
 import type { SnapshotEncoder } from "./snapshot-codecs.ts";
 
@@ -38,7 +35,7 @@ export type SnapshotProgress = "more" | "waiting" | "finished" | "full" | "io";
  * most that is queued, and no later sync of the log waits behind a whole snapshot. */
 const STRETCH_BYTES: number = 4 * 1024 * 1024;
 
-type Phase = "sessions" | "acls" | "nodes" | "closing" | "written";
+type Phase = "body" | "closing" | "written";
 type Finish = "writing" | "syncing" | "renaming" | "naming" | "done" | "removing";
 
 export class SnapshotWriter {
@@ -48,9 +45,7 @@ export class SnapshotWriter {
   readonly #temporary: FileName;
   readonly #config: SnapshotConfig;
   readonly #tree: DataTree;
-  readonly #sessions: readonly (readonly [SessionId, Millis])[];
-  readonly #acls: readonly (readonly [number, readonly Acl[]])[];
-  readonly #cursor: PreorderCursor;
+  readonly #body: SnapshotBodyWriter;
   readonly #encoder: SnapshotEncoder;
 
   /** Serialised; up to #encoded of it also encoded and appended. */
@@ -58,8 +53,7 @@ export class SnapshotWriter {
   #encoded = 0;
   #summed = 0;
   #sum = 1;
-  #phase: Phase = "sessions";
-  #index = 0;
+  #phase: Phase = "body";
 
   #finish: Finish = "writing";
   #started = false;
@@ -69,7 +63,6 @@ export class SnapshotWriter {
   #failure = "";
   /** Of the file, so far. */
   size = 0;
-  nodeCount = 0;
 
   /** `sessions` are those of committed createSession txns; `zxid` is the last txn applied. Both as of now. */
   constructor(tree: DataTree, sessions: Iterable<readonly [SessionId, Millis]>, zxid: Zxid, config: SnapshotConfig) {
@@ -78,17 +71,16 @@ export class SnapshotWriter {
     this.#temporary = temporaryNameOf(this.file);
     this.#config = config;
     this.#tree = tree;
-    this.#sessions = [...sessions];
-    // Before any node: a node created later may use an ACL that is not here, and the replay of its create brings it.
-    this.#acls = tree.aclEntries();
-    this.#cursor = new PreorderCursor(tree);
+    this.#body = new SnapshotBodyWriter(tree, sessions);
     this.#encoder = encoderFor(config.snapshotCompression);
     this.#raw.raw(snapshotHeader());
-    this.#raw.int(this.#sessions.length);
   }
 
   get failure(): string {
     return this.#failure;
+  }
+  get nodeCount(): number {
+    return this.#body.nodeCount;
   }
 
   /** Writes at most `nodes` more nodes, and about a megabyte (less when it compresses). */
@@ -130,7 +122,7 @@ export class SnapshotWriter {
 
   /** Stops without finishing; the file is left to the next start. */
   abandon(): void {
-    this.#cursor.close();
+    this.#body.close();
   }
 
   #isBlocked(): boolean {
@@ -152,48 +144,15 @@ export class SnapshotWriter {
 
   #produceOne(): void {
     const raw = this.#raw;
-    switch (this.#phase) {
-      case "sessions": {
-        const session = this.#sessions[this.#index++];
-        if (session !== undefined) {
-          raw.int64(session[0]);
-          return raw.int(session[1]);
-        }
-        raw.int(this.#acls.length);
-        this.#index = 0;
-        this.#phase = "acls";
-        return;
-      }
-      case "acls": {
-        const entry = this.#acls[this.#index++];
-        if (entry === undefined) {
-          this.#phase = "nodes";
-          return;
-        }
-        raw.long(entry[0]);
-        return writeAclVector(raw, entry[1]);
-      }
-      case "nodes": {
-        const node = this.#cursor.next();
-        if (node === NO_NODE) {
-          this.#phase = "closing";
-          return;
-        }
-        this.nodeCount++;
-        return this.#tree.writeSnapshotNode(raw, node);
-      }
-      case "closing":
-        this.#writeEnd();
-        this.#phase = "written";
-        return;
-      case "written":
-    }
+    if (this.#phase === "closing") {
+      this.#writeEnd();
+      this.#phase = "written";
+    } else if (!this.#body.next(raw)) this.#phase = "closing";
   }
 
   #writeEnd(): void {
     const raw = this.#raw;
     const { lastProcessedZxid, treeDigest } = this.#tree;
-    raw.string(TERMINATOR);
     this.#seal();
     if (this.#config.digestEnabled) {
       // As of now, not as of the beginning: whoever replays compares when it has come this far.
@@ -274,7 +233,7 @@ export class SnapshotWriter {
 
   #cleanUp(cx: Context): SnapshotProgress {
     if (this.#finish === "removing") return this.#failed!;
-    this.#cursor.close();
+    this.#body.close();
     this.#finish = "removing";
     this.#ops.push(cx.remove(this.#temporary));
     return "waiting";

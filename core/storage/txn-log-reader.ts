@@ -113,9 +113,25 @@ export class TxnLogReader {
     return "entry";
   }
 
+  /** After `end`: goes back to where the last entry ended, to find what has been appended since. */
+  resume(): void {
+    const offset = this.#tornAt >= 0 ? this.#tornAt : this.#base + this.#at;
+    this.#tornAt = -1;
+    this.#inHeader = offset < FILE_HEADER_BYTES;
+    this.wantedOffset = this.#inHeader ? 0 : offset;
+    this.wantedLength = this.#chunk;
+    this.endedCleanly = true;
+    this.isStillborn = false;
+  }
+
   /** Where the entry last returned begins in the file. */
   get entryOffset(): number {
     return this.#base + this.start - ENTRY_PREFIX_BYTES;
+  }
+
+  /** Where it ends. */
+  get entryEnd(): number {
+    return this.#base + this.end + 1;
   }
 
   /** The zxid of the last entry, or the one before the first. */
