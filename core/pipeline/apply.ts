@@ -1,12 +1,12 @@
 /**
- * Durable transactions into the tree, and the replies that say so (Java: FinalRequestProcessor). Watch events of a txn
+ * Committed transactions into the tree, and the replies that say so (Java: FinalRequestProcessor). Watch events of a txn
  * are written before its reply: the tree tells the watch table while it changes.
  */
 import type { Context } from "../actor.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { Code } from "../protocol/codes.ts";
 import { STAT_BYTES } from "../protocol/data.ts";
-import { writeMultiEnd, writeMultiHeader, writeMultiResult } from "../protocol/multi.ts";
+import { readMultiRequest, writeMultiEnd, writeMultiHeader, writeMultiResult } from "../protocol/multi.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import type { Txn } from "../protocol/txns.ts";
 import type { ApplyResult, NodeRef, TreeListener } from "../tree/data-tree.ts";
@@ -21,10 +21,11 @@ import type { ServerState } from "./state.ts";
 
 export class ApplyStage implements TreeListener {
   readonly #state: ServerState;
-  readonly #pending: PendingChanges;
+  readonly #pending: PendingChanges | undefined;
   readonly #replies: Replies;
 
-  constructor(state: ServerState, pending: PendingChanges, replies: Replies) {
+  /** `pending` is told of what is applied; undefined where there is none (learners), or where others tell it. */
+  constructor(state: ServerState, pending: PendingChanges | undefined, replies: Replies) {
     this.#state = state;
     this.#pending = pending;
     this.#replies = replies;
@@ -39,7 +40,7 @@ export class ApplyStage implements TreeListener {
       txn,
       this.#state.watches.isEmpty ? NO_LISTENER : this,
     );
-    this.#pending.applied(request.zxid);
+    this.#pending?.applied(request.zxid);
     if (txn.type === OpCode.createSession) sessions.add(request.session, txn.timeOut, cx.now);
     else if (txn.type === OpCode.closeSession) sessions.remove(request.session);
     cx.facts.applied(request.zxid, tree.treeDigest.to53());
@@ -61,11 +62,20 @@ export class ApplyStage implements TreeListener {
     this.#end(cx, origin, request, zxid);
   }
 
+  /**
+   * Who asks through a server that the session has left gets no reply: the connection ends, and the client finds out
+   * where its session is by coming back (ZOOKEEPER-710; reference, section 5.2).
+   */
   #answer(cx: Context, origin: Origin, request: Request, txn: Txn, result: ApplyResult): void {
+    // Of a multi, this is the first error in it.
+    if (result.err === Code.SESSIONMOVED) {
+      request.moved = true;
+      return;
+    }
     const zxid = this.#state.tree.lastProcessedZxid;
     const err = txn.type === OpCode.error ? txn.err : txn.type === OpCode.multi ? Code.OK : result.err;
     const w = this.#replies.begin(cx, origin.conn, request.xid, zxid, err);
-    if (err === Code.OK) this.#writeBody(w, txn, result);
+    if (err === Code.OK) this.#writeBody(w, request, txn, result);
     this.#end(cx, origin, request, zxid);
   }
 
@@ -76,20 +86,23 @@ export class ApplyStage implements TreeListener {
     origin.replied(request.xid, request.type, zxid, latency);
   }
 
-  #writeBody(w: Writer, txn: Txn, result: ApplyResult): void {
+  /** A txn does not say whether its create answers with a Stat: the request does. */
+  #writeBody(w: Writer, request: Request, txn: Txn, result: ApplyResult): void {
     switch (txn.type) {
       case OpCode.create:
-        return w.string(txn.path);
       case OpCode.create2:
       case OpCode.createContainer:
       case OpCode.createTTL:
         w.string(txn.path);
+        return request.type === OpCode.create ? undefined : this.#state.tree.writeStat(w, result.node);
+      case OpCode.reconfig:
+        this.#state.tree.writeData(w, result.node);
         return this.#state.tree.writeStat(w, result.node);
       case OpCode.setData:
       case OpCode.setACL:
         return this.#state.tree.writeStat(w, result.node);
       case OpCode.multi:
-        return writeResults(w, result);
+        return writeResults(w, result, request.body);
       default:
         return;
     }
@@ -112,17 +125,23 @@ export class ApplyStage implements TreeListener {
   }
 }
 
-/** In a failed multi every result is an error, with 0 before the one that failed (reference, section 3.2). */
-function writeResults(w: Writer, { results, stats }: ApplyResult): void {
-  for (const { type, err, path, statAt } of results) {
+/**
+ * In a failed multi every result is an error, with 0 before the one that failed (reference, section 3.2). `asked` is
+ * the request's body where the txn came from another server: such a txn has a create where create2 was asked for.
+ */
+function writeResults(w: Writer, { results, stats }: ApplyResult, asked: Uint8Array | undefined): void {
+  const ops = asked === undefined ? undefined : readMultiRequest(new Reader(asked));
+  for (let i = 0; i < results.length; i++) {
+    const { type, err, path, statAt } = results[i]!;
     if (type === OpCode.error || err !== Code.OK) {
       writeMultiResult(w, { type: OpCode.error, err });
       continue;
     }
     // Every kind of create that answers with a Stat answers as create2.
-    const hasStat = type !== OpCode.create && type !== OpCode.delete && type !== OpCode.check;
-    writeMultiHeader(w, hasStat && type !== OpCode.setData ? OpCode.create2 : type, false, Code.OK);
-    if (type !== OpCode.setData && type !== OpCode.delete && type !== OpCode.check) w.string(path!);
+    const as = ops?.[i]?.type ?? type;
+    const hasStat = as !== OpCode.create && as !== OpCode.delete && as !== OpCode.check;
+    writeMultiHeader(w, hasStat && as !== OpCode.setData ? OpCode.create2 : as, false, Code.OK);
+    if (as !== OpCode.setData && as !== OpCode.delete && as !== OpCode.check) w.string(path!);
     if (hasStat) w.raw(stats, statAt, statAt + STAT_BYTES);
   }
   writeMultiEnd(w);

@@ -4,7 +4,6 @@
  * what fails becomes an error txn (reference, section 7.4). Which error wins is reference section 5.11.
  */
 import type { Context } from "../actor.ts";
-import { ByteArena } from "../base/arena.ts";
 import type { SessionId } from "../base/ids.ts";
 import { SESSION_NONE } from "../base/ids.ts";
 import type { Zxid } from "../base/zxid.ts";
@@ -18,24 +17,25 @@ import type { Acl, Id, RawAcl } from "../protocol/data.ts";
 import { ACL_BYTES_MIN, Perms } from "../protocol/data.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import {
-  readCheckVersionRequest,
   readCreateRequest,
   readCreateTtlRequest,
   readDeleteRequest,
+  readPathRequest,
   readSetAclRequest,
   readSetDataRequest,
 } from "../protocol/requests.ts";
 import type { SubTxn, Txn } from "../protocol/txns.ts";
 import { TTL_MAX, writeTxn, writeTxnDigest, writeTxnHeader } from "../protocol/txns.ts";
 import type { AdHash } from "../tree/digest.ts";
-import { DIGEST_VERSION, digestPrefix } from "../tree/digest.ts";
-import type { OwnerOptions } from "../tree/owner.ts";
-import { CONTAINER_OWNER, OwnerKind, ownerHigh, ownerKindOf, ownerLow, ttlOwner } from "../tree/owner.ts";
-import { isReserved, parentPath, sequenceSuffix, validatePath } from "../tree/paths.ts";
+import { DIGEST_VERSION } from "../tree/digest.ts";
+import { OwnerKind, ownerHigh, ownerKindOf, ownerLow } from "../tree/owner.ts";
+import { CONFIG_PATH, isReserved, parentPath, sequenceSuffix, validatePath } from "../tree/paths.ts";
+import { ChangeRecorder } from "./change-recorder.ts";
 import type { ChangeRecord } from "./pending-changes.ts";
 import { PendingChanges } from "./pending-changes.ts";
 import { prepareMulti } from "./prepare-multi.ts";
 import type { Request } from "./request.ts";
+import { LOCAL_OWNER } from "./request.ts";
 import type { ServerState } from "./state.ts";
 
 const NO_IDS: readonly Id[] = [];
@@ -62,41 +62,42 @@ export class PrepareStage {
   readonly #state: ServerState;
   readonly #next: TxnSink;
   readonly #record = new Writer(1024);
-  readonly #arena = new ByteArena();
-  readonly #ownerOptions: OwnerOptions;
+  readonly #changes: ChangeRecorder;
   readonly pending: PendingChanges;
   /** The last zxid given. */
   lastZxid: Zxid;
 
   /** What the sub-operations of the request at hand share. */
-  #zxid: Zxid;
-  #time = 0;
   #session: SessionId = SESSION_NONE;
+  #owner: unknown = LOCAL_OWNER;
   #ids: readonly Id[] = NO_IDS;
-  #bodyIsKept = false;
   /** Bytes that the request at hand may still make of `auth` entries. */
   #aclRoom = 0;
 
   constructor(state: ServerState, next: TxnSink) {
     this.#state = state;
     this.#next = next;
-    const { extendedTypesEnabled: extendedTypes, emulate353TTLNodes: emulate353 } = state.config;
-    this.#ownerOptions = { extendedTypes, emulate353 };
     this.pending = new PendingChanges(state.tree, state.config.digestEnabled);
+    this.#changes = new ChangeRecorder(this.pending, state.config);
     this.lastZxid = state.tree.lastProcessedZxid;
-    this.#zxid = this.lastZxid;
   }
 
   /** `body` is lent. */
   prepare(cx: Context, request: Request, body: Reader): void {
     this.#begin(cx, request);
-    const txn = this.#derive(request, body);
+    const txn = this.#derive(cx, request, body);
     this.#finish(cx, request, typeof txn === "number" ? { type: OpCode.error, err: txn } : txn);
   }
 
-  /** A new session (Java: case createSession). The tracker knows it already. */
+  /**
+   * A new session, served by `request.owner` (Java: case createSession). The tracker knows it if it was made here; from
+   * now on it does in any case, so that requests behind this one are not refused.
+   */
   prepareCreateSession(cx: Context, request: Request, timeOut: number): void {
     this.#begin(cx, request);
+    const { sessions } = this.#state;
+    sessions.ensure(request.session, timeOut, cx.now);
+    sessions.setOwner(request.session, request.owner);
     this.#finish(cx, request, { type: OpCode.createSession, timeOut });
   }
 
@@ -114,13 +115,14 @@ export class PrepareStage {
   }
 
   #begin(cx: Context, request: Request): void {
-    this.lastZxid = nextZxid(this.lastZxid);
-    this.#zxid = this.lastZxid;
-    this.#time = cx.wall;
+    const zxid = nextZxid(this.lastZxid);
+    this.lastZxid = zxid;
     this.#session = request.session;
-    this.#ids = request.origin?.ids ?? NO_IDS;
+    this.#owner = request.owner;
+    this.#ids = request.ids;
     this.#aclRoom = this.#state.config.juteMaxBufferExtra / 2;
-    request.zxid = this.#zxid;
+    this.#changes.begin(zxid, cx.wall, request.session);
+    request.zxid = zxid;
     request.time = cx.wall;
   }
 
@@ -141,11 +143,12 @@ export class PrepareStage {
       request.digest = digest.to53();
       writeTxnDigest(w, { version: DIGEST_VERSION, high: digest.high, low: digest.low });
     }
+    this.#state.stats.proposalSize(w.length);
     this.#next.logTxn(cx, request, w.bytes, w.length);
   }
 
   /** The txn, or the code of the error that wins. */
-  #derive(request: Request, body: Reader): Txn | number {
+  #derive(cx: Context, request: Request, body: Reader): Txn | number {
     switch (request.type) {
       case OpCode.create:
       case OpCode.create2:
@@ -171,34 +174,48 @@ export class PrepareStage {
         const r = readSetAclRequest(body);
         return body.failed ? Code.MARSHALLINGERROR : this.#setAcl(r.path, r.acl, r.version);
       }
-      case OpCode.check: {
-        const r = readCheckVersionRequest(body);
-        return body.failed ? Code.MARSHALLINGERROR : this.check(r.path, r.version);
-      }
       case OpCode.multi:
         return this.#multi(body);
       case OpCode.closeSession:
         return this.#closeSession(request.session);
       case OpCode.reconfig:
-        // A standalone server has no ensemble to change; the feature switch is looked at first (reference, 5.9).
-        return this.#state.config.reconfigEnabled ? Code.UNIMPLEMENTED : Code.RECONFIGDISABLED;
+        return this.#reconfig(cx, request, body);
+      case OpCode.check:
+        // As a txn of its own it could be neither applied nor read back (ZOOKEEPER-2623).
+        return Code.UNIMPLEMENTED;
+      case OpCode.deleteContainer: {
+        // Never meant for clients (reference, section 3.4).
+        if (request.origin !== undefined || request.owner !== LOCAL_OWNER) return Code.BADARGUMENTS;
+        const { path } = readPathRequest(body);
+        return body.failed || path === null ? Code.MARSHALLINGERROR : this.#deleteContainer(path);
+      }
       default:
-        // deleteContainer from a client: never meant for clients (reference, section 3.4).
         return Code.BADARGUMENTS;
     }
   }
 
   /** The body is kept whole: a copy of each part's data would cost more. */
   #multi(body: Reader): Txn | number {
-    const kept = this.#arena.keep(body.bytes.subarray(body.offset, body.end));
-    this.#bodyIsKept = true;
+    const kept = this.#changes.copy(body.bytes.subarray(body.offset, body.end));
+    this.#changes.bodyIsKept = true;
     const txn = prepareMulti(this, new Reader(kept, 0, kept.length, body.lengthMax));
-    this.#bodyIsKept = false;
+    this.#changes.bodyIsKept = false;
     return txn;
   }
 
-  #keep(data: Uint8Array | null): Uint8Array | null {
-    return data === null || this.#bodyIsKept ? data : this.#arena.keep(data);
+  #reconfig(cx: Context, request: Request, body: Reader): Txn | number {
+    if (!this.#state.config.reconfigEnabled) return Code.RECONFIGDISABLED;
+    const session = this.#checkSession(false);
+    if (session !== Code.OK) return session;
+    // A standalone server has no ensemble to change.
+    if (this.#state.reconfig === undefined) return Code.UNIMPLEMENTED;
+    const txn = this.#state.reconfig.prepare(cx, request, body, this);
+    if (typeof txn === "number" || txn.type !== OpCode.reconfig) return txn;
+    const node = this.pending.get(CONFIG_PATH);
+    if (node === undefined) return Code.NONODE;
+    if (!this.#allowed(node.acl, Perms.WRITE)) return Code.NOAUTH;
+    this.#changes.reconfig(node, txn);
+    return txn;
   }
 
   /** Where a failed multi returns to. */
@@ -217,7 +234,8 @@ export class PrepareStage {
     const wantsTtl = flags === 5 || flags === 6;
     if (wantsTtl && !extendedTypesEnabled) return Code.UNIMPLEMENTED;
     if (wantsTtl ? ttl < 1 || ttl > TTL_MAX : ttl >= 0) return Code.BADARGUMENTS;
-    const session = this.#checkSession();
+    // Whatever a learner holds of a local session, nothing can belong to it (Java: checkGlobalSession).
+    const session = this.#checkSession(flags === 1 || flags === 3);
     if (session !== Code.OK) return session;
     if (path === null) return Code.MARSHALLINGERROR;
     const slash = path.lastIndexOf("/");
@@ -234,63 +252,11 @@ export class PrepareStage {
     if (this.pending.get(finalPath) !== undefined) return Code.NODEEXISTS;
     if (this.#isSessionEphemeral(parent)) return Code.NOCHILDRENFOREPHEMERALS;
     if (!this.#withinQuota(finalPath, fields.data?.length ?? 0, 1)) return Code.QUOTAEXCEEDED;
-    return this.#recordCreate(fields, finalPath, acl, parent);
-  }
-
-  #recordCreate(fields: CreateFields, path: string, acl: readonly Acl[], parentBefore: ChangeRecord): SubTxn {
-    const zxid = this.#zxid;
-    const ephemeral = fields.flags === 1 || fields.flags === 3;
-    const data = this.#keep(fields.data);
-    const prefix = this.#state.config.digestEnabled ? digestPrefix(path, data) : 0;
-    const parent = this.pending.change(parentBefore, zxid);
-    // Wraps after 2^31 - 1; the tree then ignores it, as it is not greater (reference, section 5.4).
-    const parentCVersion = (parent.cversion + 1) | 0;
-    if (parentCVersion > parent.cversion) {
-      parent.cversion = parentCVersion;
-      parent.pzxid = zxid;
-    }
-    parent.childCount++;
-    this.pending.put(parent);
-    let txn: SubTxn;
-    let owner = 0n;
-    if (fields.type === OpCode.createTTL) {
-      owner = ttlOwner(fields.ttl, this.#ownerOptions)!;
-      txn = { type: OpCode.createTTL, path, data, acl, parentCVersion, ttl: fields.ttl, digestPrefix: prefix };
-    } else if (fields.type === OpCode.createContainer) {
-      owner = CONTAINER_OWNER;
-      txn = { type: OpCode.createContainer, path, data, acl, parentCVersion, digestPrefix: prefix };
-    } else {
-      if (ephemeral) owner = this.#session;
-      const type = fields.type === OpCode.create2 ? OpCode.create2 : OpCode.create;
-      txn = { type, path, data, acl, ephemeral, parentCVersion, digestPrefix: prefix };
-    }
-    this.pending.put({
-      path,
-      zxid,
-      exists: true,
-      czxid: zxid,
-      mzxid: zxid,
-      pzxid: zxid,
-      ctime: this.#time,
-      mtime: this.#time,
-      version: 0,
-      cversion: 0,
-      aversion: 0,
-      owner,
-      childCount: 0,
-      acl,
-      digestPrefix: prefix | 0,
-      digest: 0,
-      isNew: true,
-      previous: undefined,
-      pending: false,
-      superseded: false,
-    });
-    return txn;
+    return this.#changes.create(fields, finalPath, acl, parent);
   }
 
   delete(path: string | null, version: number): SubTxn | number {
-    const session = this.#checkSession();
+    const session = this.#checkSession(false);
     if (session !== Code.OK) return session;
     if (path === null) return Code.MARSHALLINGERROR;
     if (!path.includes("/") || path.includes("\0") || isReserved(path)) return Code.BADARGUMENTS;
@@ -301,19 +267,8 @@ export class PrepareStage {
     if (node === undefined) return Code.NONODE;
     if (version !== -1 && version !== node.version) return Code.BADVERSION;
     if (node.childCount > 0) return Code.NOTEMPTY;
-    this.#recordDelete(node, parent);
+    this.#changes.delete(node, parent);
     return { type: OpCode.delete, path };
-  }
-
-  #recordDelete(nodeBefore: ChangeRecord, parentBefore: ChangeRecord): void {
-    const zxid = this.#zxid;
-    const parent = this.pending.change(parentBefore, zxid);
-    parent.childCount--;
-    if (zxid > parent.pzxid) parent.pzxid = zxid;
-    this.pending.put(parent);
-    const node = this.pending.change(nodeBefore, zxid);
-    node.exists = false;
-    this.pending.put(node);
   }
 
   #deleteContainer(path: string): SubTxn | number {
@@ -322,12 +277,12 @@ export class PrepareStage {
     if (parent === undefined || node === undefined) return Code.NONODE;
     if (node.childCount > 0) return Code.NOTEMPTY;
     if (this.#isSessionEphemeral(node)) return Code.BADVERSION;
-    this.#recordDelete(node, parent);
+    this.#changes.delete(node, parent);
     return { type: OpCode.deleteContainer, path };
   }
 
   setData(path: string | null, data: Uint8Array | null, version: number): SubTxn | number {
-    const session = this.#checkSession();
+    const session = this.#checkSession(false);
     if (session !== Code.OK) return session;
     // Null is no path here, where elsewhere Java stumbles over it.
     if (path === null || !validatePath(path)) return Code.BADARGUMENTS;
@@ -338,18 +293,11 @@ export class PrepareStage {
       return Code.QUOTAEXCEEDED;
     }
     if (version !== -1 && version !== before.version) return Code.BADVERSION;
-    const kept = this.#keep(data);
-    const node = this.pending.change(before, this.#zxid);
-    node.version = (before.version + 1) | 0;
-    node.mzxid = this.#zxid;
-    node.mtime = this.#time;
-    if (this.#state.config.digestEnabled) node.digestPrefix = digestPrefix(path, kept) | 0;
-    this.pending.put(node);
-    return { type: OpCode.setData, path, data: kept, version: node.version, digestPrefix: node.digestPrefix };
+    return this.#changes.setData(before, data);
   }
 
   #setAcl(path: string | null, raw: readonly RawAcl[] | null, version: number): SubTxn | number {
-    const session = this.#checkSession();
+    const session = this.#checkSession(false);
     if (session !== Code.OK) return session;
     if (path === null || !validatePath(path)) return Code.BADARGUMENTS;
     const acl = this.#fixupAcl(raw);
@@ -358,15 +306,11 @@ export class PrepareStage {
     if (before === undefined) return Code.NONODE;
     if (!this.#allowed(before.acl, Perms.ADMIN)) return Code.NOAUTH;
     if (version !== -1 && version !== before.aversion) return Code.BADVERSION;
-    const node = this.pending.change(before, this.#zxid);
-    node.aversion = (before.aversion + 1) | 0;
-    node.acl = acl;
-    this.pending.put(node);
-    return { type: OpCode.setACL, path, acl, version: node.aversion };
+    return this.#changes.setAcl(before, acl);
   }
 
   check(path: string | null, version: number): SubTxn | number {
-    const session = this.#checkSession();
+    const session = this.#checkSession(false);
     if (session !== Code.OK) return session;
     if (path === null) return Code.MARSHALLINGERROR;
     if (!validatePath(path)) return Code.BADARGUMENTS;
@@ -387,7 +331,7 @@ export class PrepareStage {
     for (const path of paths) {
       const parent = this.pending.get(parentPath(path));
       const node = this.pending.get(path);
-      if (parent !== undefined && node !== undefined) this.#recordDelete(node, parent);
+      if (parent !== undefined && node !== undefined) this.#changes.delete(node, parent);
     }
     this.#state.sessions.setClosing(session);
     return {
@@ -396,9 +340,19 @@ export class PrepareStage {
     };
   }
 
-  #checkSession(): number {
-    if (this.#session === SESSION_NONE) return Code.OK;
-    return this.#state.sessions.isLive(this.#session) ? Code.OK : Code.SESSIONEXPIRED;
+  /**
+   * Whether the client may ask, and ask there (Java: LeaderSessionTracker.checkSession). An id nobody here knows may be
+   * a learner's local session, but none of this server's own. `global`: only what every server knows will do.
+   */
+  #checkSession(global: boolean): number {
+    const { sessions, config } = this.#state;
+    const id = this.#session;
+    const code = sessions.checkOwner(id, this.#owner);
+    if (code !== Code.UNKNOWNSESSION) return code;
+    if (global || id === SESSION_NONE || config.ensemble?.localSessionsEnabled !== true) return Code.SESSIONEXPIRED;
+    const local = sessions.local.get(id);
+    if (local !== undefined) return local.closing ? Code.SESSIONEXPIRED : Code.OK;
+    return sessions.isOfThisServer(id) ? Code.SESSIONEXPIRED : Code.OK;
   }
 
   /** `auth` entries multiply: a small request must not become a txn that no log could be read back with. */
@@ -410,7 +364,7 @@ export class PrepareStage {
   }
 
   #isSessionEphemeral({ owner }: ChangeRecord): boolean {
-    return ownerKindOf(ownerHigh(owner), ownerLow(owner), this.#ownerOptions) === OwnerKind.session;
+    return ownerKindOf(ownerHigh(owner), ownerLow(owner), this.#changes.ownerOptions) === OwnerKind.session;
   }
 
   #allowed(acl: readonly Acl[], perm: number): boolean {

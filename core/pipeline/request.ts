@@ -24,13 +24,22 @@ export interface Origin extends Watcher {
   replied(xid: number, type: number, zxid: Zxid, latency: Millis): void;
 }
 
+/** Who serves a session whose client is connected to this very server; a learner's sessions are its link's. */
+export const LOCAL_OWNER: unique symbol = Symbol("this server");
+
+const NO_IDS: readonly Id[] = [];
+
 export class Request {
-  /** Undefined for what the server submits itself: expiry, reaping. */
+  /** Undefined for what the server submits itself (expiry, reaping), and for what a learner forwarded. */
   readonly origin: Origin | undefined;
   readonly session: SessionId;
   readonly xid: number;
   readonly type: number;
   readonly receivedAt: Millis;
+  /** What the client has proved, when it asked. A leader reads those of a learner's client off the learner's packet. */
+  ids: readonly Id[];
+  /** Who serves the session, by identity: {@link LOCAL_OWNER}, or what stands for a learner. */
+  owner: unknown = LOCAL_OWNER;
   /** Given by prepare; a barrier (sync) carries the zxid it waits for. */
   zxid: Zxid = ZXID_ZERO;
   time: Millis = 0;
@@ -44,6 +53,8 @@ export class Request {
   done = false;
   /** Not to be executed: answered with this code alone. */
   refusal: number = Code.OK;
+  /** The session is served elsewhere by now: instead of a reply, the connection ends. */
+  moved = false;
 
   constructor(origin: Origin | undefined, session: SessionId, xid: number, type: number, receivedAt: Millis) {
     this.origin = origin;
@@ -51,6 +62,7 @@ export class Request {
     this.xid = xid;
     this.type = type;
     this.receivedAt = receivedAt;
+    this.ids = origin === undefined ? NO_IDS : origin.ids;
   }
 
   /** A request of the server's own: no session, no connection, xid 0 (reference, section 7.4). */

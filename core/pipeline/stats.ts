@@ -11,6 +11,10 @@ export class ServerStats {
   responseSizeLast = -1;
   responseSizeMin = -1;
   responseSizeMax = -1;
+  /** Bytes of txns as a leader proposes them. */
+  proposalSizeLast = -1;
+  proposalSizeMin = -1;
+  proposalSizeMax = -1;
   /** Requests in the pipeline: received, not yet answered. */
   inProcess = 0;
   readonly counters: Map<string, number> = new Map();
@@ -26,6 +30,12 @@ export class ServerStats {
     this.responseSizeLast = bytes;
     if (this.responseSizeMin < 0 || bytes < this.responseSizeMin) this.responseSizeMin = bytes;
     if (bytes > this.responseSizeMax) this.responseSizeMax = bytes;
+  }
+
+  proposalSize(bytes: number): void {
+    this.proposalSizeLast = bytes;
+    if (this.proposalSizeMin < 0 || bytes < this.proposalSizeMin) this.proposalSizeMin = bytes;
+    if (bytes > this.proposalSizeMax) this.proposalSizeMax = bytes;
   }
 
   count(name: string, by = 1): void {
@@ -45,5 +55,6 @@ export class ServerStats {
     this.latencySum = 0;
     this.latencyCount = 0;
     this.responseSizeLast = this.responseSizeMin = this.responseSizeMax = -1;
+    this.proposalSizeLast = this.proposalSizeMin = this.proposalSizeMax = -1;
   }
 }

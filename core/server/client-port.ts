@@ -48,8 +48,13 @@ export const LATER: unique symbol = Symbol("later");
 /** Undefined closes the connection without a byte. */
 export type WordAnswer = string | typeof LATER | undefined;
 
+/** What a server is to its clients. */
+export type ServerMode = "standalone" | "leader" | "follower" | "observer" | "read-only";
+
 /** What the port asks of the server it belongs to. */
 export interface PortServer {
+  /** Constant from {@link ClientPort.serve} to {@link ClientPort.unserve}. */
+  readonly mode: ServerMode;
   /** Recovery is over and nobody has asked to stop. */
   readonly serving: boolean;
   /** A txn to be: prepared, logged, applied, answered. `body` is lent. */
@@ -57,6 +62,11 @@ export interface PortServer {
   submitCreateSession(cx: Context, request: Request, timeout: Millis): void;
   /** sync: answered when everything submitted before is applied. */
   submitBarrier(cx: Context, request: Request): void;
+  /**
+   * May a client whose password is right go on with `session` here? Answered now or later, once, unless the port
+   * unserves before. From a yes on, requests of the session are this server's to make.
+   */
+  revalidate(cx: Context, session: SessionId, timeout: Millis, answer: (cx: Context, valid: boolean) => void): void;
   /** Writes cannot be taken now: the disk is full. */
   readonly refusingWrites: boolean;
   /** The text that answers `word`, or undefined to close without a byte. */
@@ -124,6 +134,8 @@ export class ClientPort implements ThrottleSink {
   #eventZxid: Zxid = ZXID_ZERO;
   #largeBytes = 0;
   readonly #largeRequests = new Map<Request, number>();
+  /** Whose session is being asked about in the event at hand. */
+  #asking: ClientLink | undefined;
   /** The event at hand, for those whom the watch table calls. */
   #cx: Context | undefined;
 
@@ -152,6 +164,24 @@ export class ClientPort implements ThrottleSink {
     this.#reads = reads;
     this.#connectThrottle = new ConnectionThrottle(this.#config.connectionThrottle, this.#prng, cx.now);
     this.#throttle = this.#config.requestThrottleLimit > 0 ? new Throttle(state, this) : undefined;
+  }
+
+  /**
+   * What was served ends: connections with a session, or on their way to one, are closed. Nothing that was asked is
+   * answered any more; clients find out by asking again, here or elsewhere.
+   */
+  unserve(cx: Context): void {
+    this.#throttle = undefined;
+    for (const link of this.#links.values()) {
+      if (link.phase === "greeting") continue;
+      link.parked.clear();
+      this.close(cx, link);
+    }
+    this.#bySession.clear();
+    this.#heldBack.clear();
+    this.#largeRequests.clear();
+    this.#largeBytes = 0;
+    this.#stats.inProcess = 0;
   }
 
   /** Every open connection, oldest first. */
@@ -363,11 +393,26 @@ export class ClientPort implements ThrottleSink {
     const session = request.sessionId;
     const present = this.#bySession.get(session);
     if (present !== undefined) this.close(cx, present);
-    const valid = passwordMatches(session, request.passwd);
-    if (!valid || !this.#state.sessions.touch(session, link.timeout, cx.now)) return this.#refuseSession(cx, link);
+    if (!passwordMatches(session, request.passwd)) return this.#refuseSession(cx, link);
+    link.phase = "connecting";
+    link.holds |= Hold.connecting;
+    this.#asking = link;
+    this.#server.revalidate(cx, session, link.timeout, (then, valid) =>
+      this.#onRevalidated(then, link, session, valid),
+    );
+    this.#asking = undefined;
+  }
+
+  #onRevalidated(cx: Context, link: ClientLink, session: SessionId, valid: boolean): void {
+    if (link.closed || link.phase === "closing") return;
+    if (!valid) return this.#refuseSession(cx, link);
+    this.#state.sessions.ensure(session, link.timeout, cx.now);
     this.#bind(link, session);
     this.#welcome(cx, link);
     link.packetsSent++;
+    // Answered at once: whoever parses goes on by itself.
+    if (this.#asking === link) link.holds &= ~Hold.connecting;
+    else this.#release(cx, link, Hold.connecting);
   }
 
   #bind(link: ClientLink, session: SessionId): void {
@@ -378,7 +423,8 @@ export class ClientPort implements ThrottleSink {
 
   /** The session exists, durably; the conversation may begin. */
   onSessionCreated(cx: Context, request: Request): void {
-    const link = request.origin as ClientLink;
+    const link = request.origin as ClientLink | undefined;
+    if (link === undefined) return;
     this.#leave(request);
     if (link.closed || link.phase === "closing") return;
     this.#stats.latency(cx.now - request.receivedAt);
@@ -514,6 +560,7 @@ export class ClientPort implements ThrottleSink {
     this.#leave(request);
     const link = request.origin as ClientLink | undefined;
     if (link === undefined || link.closed) return;
+    if (request.moved) return this.close(cx, link);
     if (request.xid > 0) link.outstanding--;
     request.done = true;
     this.#answerParked(cx, link);

@@ -6,6 +6,7 @@ import type { Actor, Address, CloseCause, ConnId, Context, DiskOp, DiskOutcome, 
 import { AuthProviders } from "../auth/providers.ts";
 import { anyoneMay, checkAcl } from "../auth/acl.ts";
 import { Prng } from "../base/prng.ts";
+import type { SessionId } from "../base/ids.ts";
 import { formatZxid } from "../base/zxid.ts";
 import type { ServerConfig } from "../config.ts";
 import { Reader } from "../jute/reader.ts";
@@ -14,7 +15,7 @@ import type { LogSink } from "../pipeline/log-and-sync.ts";
 import { Reads } from "../pipeline/reads.ts";
 import { Replies } from "../pipeline/replies.ts";
 import type { Origin } from "../pipeline/request.ts";
-import { Request } from "../pipeline/request.ts";
+import { LOCAL_OWNER, Request } from "../pipeline/request.ts";
 import type { Mutants, ServerState } from "../pipeline/state.ts";
 import { NO_MUTANTS } from "../pipeline/state.ts";
 import { ServerStats } from "../pipeline/stats.ts";
@@ -56,6 +57,7 @@ interface Serving {
 }
 
 export class StandaloneServer implements Actor, PortServer, LogSink {
+  readonly mode = "standalone";
   readonly #config: ServerConfig;
   readonly #mutants: Mutants;
   readonly #prng: Prng;
@@ -100,6 +102,10 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
   }
   submitBarrier(cx: Context, request: Request): void {
     this.#serving!.chain.submitBarrier(cx, request);
+  }
+
+  revalidate(cx: Context, id: SessionId, timeout: Millis, answer: (cx: Context, valid: boolean) => void): void {
+    answer(cx, this.#serving!.state.sessions.reopen(id, timeout, LOCAL_OWNER, cx.now));
   }
 
   answerWord(cx: Context, link: ClientLink, word: Word, rest: Uint8Array): WordAnswer {

@@ -1,34 +1,24 @@
 /**
- * Which sessions there are, when each expires, and who serves it (Java: SessionTrackerImpl; reference, sections 2.3 to
- * 2.5). Time comes in from outside. Expiry only names the sessions: closing them is a txn, and the caller's. Ephemerals
- * are the tree's, connections the server's.
+ * Which sessions there are, when each expires, and who serves it (Java: SessionTrackerImpl, LeaderSessionTracker,
+ * LearnerSessionTracker; reference, sections 2.3 to 2.5 and 5). Time comes in from outside. Expiry only names the
+ * sessions: closing them is a txn, and the caller's. Ephemerals are the tree's, connections the server's.
  *
  * A session lives through: created (here only, its txn on the way) → committed (part of snapshots) → closing (refuses
  * requests, its closeSession on the way) → removed.
+ *
+ * On a learner nothing expires: what is heard of a session is noted for the leader ({@link SessionTracker.takeTouched}).
+ * Sessions that only this server knows are in {@link SessionTracker.local}, and expire wherever they are.
  */
 import type { Millis } from "../actor.ts";
 import { Buckets } from "../base/buckets.ts";
 import type { ServerId, SessionId } from "../base/ids.ts";
 import { invariant } from "../invariant.ts";
 import { Code } from "../protocol/codes.ts";
+import { LocalSessions } from "./local-sessions.ts";
+import type { Session, TrackedSession } from "./session.ts";
+import { newSession } from "./session.ts";
 
-/** One session. Those who hold it may pass it to {@link SessionTracker.renew}, which saves a lookup per request. */
-export interface Session {
-  readonly id: SessionId;
-  /** The timeout of the createSession txn. Resuming with another one does not change it. */
-  readonly timeout: Millis;
-  readonly committed: boolean;
-  readonly closing: boolean;
-  /** The connection, or the learner, that serves it; compared by identity. */
-  readonly owner: unknown;
-}
-
-interface TrackedSession extends Session {
-  timeout: Millis;
-  committed: boolean;
-  closing: boolean;
-  owner: unknown;
-}
+export type { Session } from "./session.ts";
 
 /** An owner of this value marks a node as container (Java: EphemeralType.CONTAINER_EPHEMERAL_OWNER). */
 const CONTAINER_OWNER = -0x8000000000000000n;
@@ -47,27 +37,109 @@ export function firstSessionId(serverId: ServerId | number, clock: Millis): Sess
   return (id === CONTAINER_OWNER ? id + 1n : id) as SessionId;
 }
 
+/** What a session's client did, as a learner reports it to its leader. */
+export interface SessionTouch {
+  readonly id: SessionId;
+  /** What its connection negotiated. */
+  readonly timeout: Millis;
+}
+
+/** Where orphans are looked for: a DataTree. */
+export interface EphemeralOwners {
+  sessionsWithEphemerals(): Iterable<bigint>;
+}
+
 export class SessionTracker {
+  readonly local: LocalSessions;
+  readonly #serverId: bigint;
+  readonly #tickTime: Millis;
   readonly #sessions = new Map<SessionId, TrackedSession>();
-  readonly #deadlines: Buckets<TrackedSession>;
+  #deadlines: Buckets<TrackedSession>;
   #nextId: SessionId;
+  /** Deadlines are a leader's to keep; touches are noted for it. */
+  #learning = false;
+  #touched: TrackedSession[] = [];
+  /** Counts touch tables: a session whose `touchRound` is another has not been noted yet. */
+  #round = 1;
 
   /**
    * `seedFrom` must be later at every start of the same server, or ids could return: a machine's uptime (Java) or the
    * wall clock, not a process's age.
    */
   constructor(tickTime: Millis, serverId: ServerId | number, seedFrom: Millis) {
+    this.local = new LocalSessions(tickTime);
+    this.#tickTime = tickTime;
+    this.#serverId = BigInt.asUintN(8, BigInt(serverId));
     this.#deadlines = new Buckets(tickTime);
     this.#nextId = firstSessionId(serverId, seedFrom);
   }
 
+  /**
+   * A role begins: whatever was on its way in the last one is forgotten (sessions that were created only here, those
+   * that were closing live on), nobody serves anything yet, and on a leader every session has its full timeout.
+   */
+  beginRole(role: "leader" | "learner", now: Millis): void {
+    this.#learning = role === "learner";
+    this.#deadlines = new Buckets(this.#tickTime);
+    this.#forgetTouched();
+    this.local.clear();
+    for (const session of this.#sessions.values()) {
+      // Whoever still holds one that was never committed must find it over.
+      if (!session.committed) {
+        session.closing = true;
+        this.#sessions.delete(session.id);
+        continue;
+      }
+      session.owner = undefined;
+      session.closing = false;
+      this.#begin(session, now);
+    }
+  }
+
+  /** Another history takes the place of this one: these are its committed sessions, and there are no others. */
+  replaceAll(sessions: Iterable<readonly [id: SessionId, timeout: Millis]>, now: Millis): void {
+    for (const session of this.#sessions.values()) session.closing = true;
+    this.#sessions.clear();
+    this.#deadlines = new Buckets(this.#tickTime);
+    this.#forgetTouched();
+    this.local.clear();
+    for (const [id, timeout] of sessions) this.add(id, timeout, now);
+  }
+
   /** A new session. Skips ids in use: a clock set back must not hand out one that was recovered. */
   create(timeout: Millis, now: Millis): SessionId {
-    while (this.#sessions.has(this.#nextId)) this.#step();
-    const id = this.#nextId;
-    this.#step();
+    const id = this.#takeId();
     this.#track(id, timeout, now);
     return id;
+  }
+
+  /** A new session that stays here; reference, section 5.4. */
+  createLocal(timeout: Millis, now: Millis): SessionId {
+    const id = this.#takeId();
+    this.local.add(id, timeout, now);
+    return id;
+  }
+
+  /**
+   * A local session is to become a global one: from here on it is like one just created, and is noted for the leader,
+   * so that it cannot end here while its createSession is on the way (ZOOKEEPER-3471). Its timeout, or undefined when
+   * there is no such local session.
+   */
+  upgrade(id: SessionId, now: Millis): Millis | undefined {
+    const session = this.local.take(id);
+    if (session === undefined) return undefined;
+    session.local = false;
+    this.#sessions.set(id, session);
+    this.#begin(session, now);
+    return session.timeout;
+  }
+
+  /**
+   * The session as far as it is known, or else as one whose createSession is still to be heard of: a leader may say
+   * that a session is valid before this server has seen the commit, or prepare one that a learner gave its id.
+   */
+  ensure(id: SessionId, timeout: Millis, now: Millis): Session {
+    return this.#sessions.get(id) ?? this.#track(id, timeout, now);
   }
 
   /**
@@ -94,12 +166,42 @@ export class SessionTracker {
     return this.#renew(session as TrackedSession, timeout, now);
   }
 
+  /** A learner reports `id` as touched. Sessions nobody knows are no news: they ended meanwhile. */
+  touchFromLearner(id: SessionId, timeout: Millis, now: Millis): void {
+    this.touch(id, Math.max(0, timeout), now);
+  }
+
+  /** What was touched since the last call, once each, with the timeout it was last touched with. */
+  takeTouched(): readonly SessionTouch[] {
+    const touched = this.#touched;
+    if (touched.length === 0) return NO_TOUCHES;
+    this.#forgetTouched();
+    return touched.map(({ id, touchTimeout }) => ({ id, timeout: touchTimeout }));
+  }
+
+  /**
+   * May a client go on with session `id` at `owner`? If so it is touched, and `owner` serves it from now on: whoever
+   * did is answered with SESSIONMOVED (Java: LearnerHandler, REVALIDATE; ZooKeeperServer.reopenSession).
+   */
+  reopen(id: SessionId, timeout: Millis, owner: unknown, now: Millis): boolean {
+    return this.touch(id, timeout, now) && this.setOwner(id, owner);
+  }
+
   get(id: SessionId): Session | undefined {
     return this.#sessions.get(id);
   }
   /** Whether requests of the session are to be served. */
   isLive(id: SessionId): boolean {
     return this.#sessions.get(id)?.closing === false;
+  }
+  /** Whether the session's id was given by this server, at any time. */
+  isOfThisServer(id: SessionId): boolean {
+    return BigInt.asUintN(8, id >> 56n) === this.#serverId;
+  }
+  /** Owners of ephemerals that are no sessions any more: on a leader each gets a closeSession txn (reference, 5.2). */
+  orphans(tree: EphemeralOwners): readonly SessionId[] {
+    const owners = [...tree.sessionsWithEphemerals()] as SessionId[];
+    return owners.filter((id) => !this.#sessions.has(id));
   }
   /** Whether its closeSession is on the way. False for an unknown one. */
   isClosing(id: SessionId): boolean {
@@ -115,7 +217,7 @@ export class SessionTracker {
     for (const session of this.#sessions.values()) {
       if (!session.closing) continue;
       session.closing = false;
-      this.#deadlines.touch(session, now + session.timeout);
+      this.#begin(session, now);
     }
   }
   /** Its closeSession was applied, or its creation failed. */
@@ -173,19 +275,46 @@ export class SessionTracker {
 
   #track(id: SessionId, timeout: Millis, now: Millis): TrackedSession {
     invariant(!this.#sessions.has(id), "a session id is given once");
-    const session: TrackedSession = { id, timeout, committed: false, closing: false, owner: undefined };
+    const session = newSession(id, timeout, false);
     this.#sessions.set(id, session);
-    this.#deadlines.touch(session, now + timeout);
+    this.#begin(session, now);
     return session;
   }
 
+  #begin(session: TrackedSession, now: Millis): void {
+    if (!this.#learning) this.#deadlines.touch(session, now + session.timeout);
+  }
+
   #renew(session: TrackedSession, timeout: Millis, now: Millis): boolean {
+    if (session.local) return this.local.renew(session, timeout, now);
     if (session.closing) return false;
-    this.#deadlines.touch(session, now + timeout);
+    if (!this.#learning) this.#deadlines.touch(session, now + timeout);
+    else if (session.touchRound !== this.#round || session.touchTimeout !== timeout) this.#note(session, timeout);
     return true;
+  }
+
+  #note(session: TrackedSession, timeout: Millis): void {
+    session.touchTimeout = timeout;
+    if (session.touchRound === this.#round) return;
+    session.touchRound = this.#round;
+    this.#touched.push(session);
+  }
+
+  #forgetTouched(): void {
+    this.#touched = [];
+    this.#round++;
+  }
+
+  #takeId(): SessionId {
+    while (this.#sessions.has(this.#nextId) || this.local.get(this.#nextId) !== undefined) this.#step();
+    const id = this.#nextId;
+    this.#step();
+    return id;
   }
 
   #step(): void {
     this.#nextId = BigInt.asIntN(64, this.#nextId + 1n) as SessionId;
   }
 }
+
+const NO_TOUCHES: readonly SessionTouch[] = [];
