@@ -102,7 +102,7 @@ function someOp(prng: Prng): MultiOp {
   return { type: OpCode.check, request: { path, version: -1 } };
 }
 
-function somePath(prng: Prng): string {
+export function somePath(prng: Prng): string {
   const directory = `/d${prng.below(DIRECTORIES)}`;
   return prng.chance(1, 3) ? directory : `${directory}/c${prng.below(NAMES)}`;
 }

@@ -4,7 +4,9 @@
  * a log applied from its beginning never meets a node that is already there. Java: DataTree without its optimizations.
  */
 import { crc32 } from "../../core/base/checksums.ts";
+import { epochOf } from "../../core/base/zxid.ts";
 import { CONTAINER_OWNER } from "../../core/tree/owner.ts";
+import type { Zxid } from "../../core/base/zxid.ts";
 import type { Acl } from "../../core/protocol/data.ts";
 import { OPEN_ACL_UNSAFE, READ_ACL_UNSAFE } from "../../core/protocol/data.ts";
 import { OpCode } from "../../core/protocol/op-codes.ts";
@@ -35,6 +37,9 @@ export interface ModelNode {
   aversion: number;
 }
 
+/** What a txn did to a node, told as it happens. */
+export type Change = "created" | "changed" | "deleted";
+
 const EMPTY = new Uint8Array(0);
 const TTL_TOP = 0xff00_0000_0000_0000n;
 
@@ -44,15 +49,19 @@ export class TreeModel {
   /** Timeouts of the sessions there are. */
   readonly sessions: Map<bigint, number> = new Map();
   lastZxid = 0;
+  readonly #onChange: (path: string, change: Change) => void;
 
-  constructor() {
+  constructor(onChange: (path: string, change: Change) => void = () => {}) {
+    this.#onChange = onChange;
     for (const path of ["/", "/zookeeper", "/zookeeper/quota"]) this.nodes.set(path, freshNode(EMPTY, OPEN_ACL_UNSAFE));
     this.nodes.set("/zookeeper/config", { ...freshNode(EMPTY, READ_ACL_UNSAFE), aversion: -1 });
   }
 
   /** What is wrong with the txn as the next one of this history; undefined when nothing is. */
   apply({ header, txn }: TxnEntry): string | undefined {
-    if (header.zxid !== this.lastZxid + 1) return `zxid ${header.zxid} follows ${this.lastZxid}`;
+    // Numbers go on within an epoch; a later epoch begins where it likes.
+    const follows = header.zxid === this.lastZxid + 1 || epochOf(header.zxid) > epochOf(this.lastZxid as Zxid);
+    if (!follows) return `zxid ${header.zxid} follows ${this.lastZxid}`;
     this.lastZxid = header.zxid;
     switch (txn.type) {
       case OpCode.createSession:
@@ -85,9 +94,13 @@ export class TreeModel {
     return names;
   }
 
-  /** The first difference to a server's tree; undefined when they are the same. */
-  difference(tree: DataTree): string | undefined {
+  /**
+   * The first difference to a server's tree; undefined when they are the same. `ignored`: a node that servers write to
+   * without a txn (`/zookeeper/config`).
+   */
+  difference(tree: DataTree, ignored?: string): string | undefined {
     for (const [path, node] of this.nodes) {
+      if (path === ignored) continue;
       const n = tree.find(path);
       if (n === NO_NODE) return `${path} is missing`;
       const there: ModelNode = {
@@ -134,6 +147,7 @@ export class TreeModel {
         node.version = txn.version;
         node.mzxid = header.zxid;
         node.mtime = header.time;
+        this.#onChange(txn.path, "changed");
         return undefined;
       }
       case OpCode.setACL: {
@@ -152,6 +166,9 @@ export class TreeModel {
     const parent = this.nodes.get(parentOf(txn.path));
     if (parent === undefined) return `create of ${txn.path} without its parent`;
     if (this.nodes.has(txn.path)) return `create of ${txn.path}, which is there`;
+    if (owner !== 0n && owner === header.clientId && !this.sessions.has(owner)) {
+      return `create of ${txn.path} by a session that is not there`;
+    }
     if (txn.parentCVersion !== parent.cversion + 1) return `create of ${txn.path} skips a cversion of its parent`;
     parent.cversion = txn.parentCVersion;
     parent.pzxid = header.zxid;
@@ -166,12 +183,14 @@ export class TreeModel {
       ctime: time,
       mtime: time,
     });
+    this.#onChange(txn.path, "created");
     return undefined;
   }
 
   #delete(header: TxnHeader, path: string): string | undefined {
     if (!this.nodes.delete(path)) return `delete of ${path}, which is not there`;
     this.nodes.get(parentOf(path))!.pzxid = header.zxid;
+    this.#onChange(path, "deleted");
     return this.children(path).length > 0 ? `delete of ${path}, which has children` : undefined;
   }
 
@@ -198,7 +217,7 @@ function describeNode(node: ModelNode): string {
   return `${sum} owner ${owner} z ${czxid} ${mzxid} ${pzxid} t ${ctime} ${mtime} v ${version} ${cversion} ${aversion} acl ${rights}`;
 }
 
-function parentOf(path: string): string {
+export function parentOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf("/")));
 }
 function copyOf(data: Uint8Array | null): Uint8Array | null {
