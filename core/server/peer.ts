@@ -1,0 +1,636 @@
+/**
+ * A server of an ensemble: recovers, elects, takes a role, serves clients while it has one, and begins again when the
+ * role ends (Java: QuorumPeer). Routes each event to whose it is and owns what outlives a role; what a role does is in
+ * zab/, how a leader is found in election/.
+ *
+ * Between two roles everything that was logged is made durable and applied, so that memory and log are the same history
+ * whenever this server votes (reference, section 1.1).
+ */
+import type { Actor, Address, CloseCause, ConnId, Context, DiskOp, DiskOutcome, Millis, Port } from "../actor.ts";
+import { anyoneMay, checkAcl } from "../auth/acl.ts";
+import { AuthProviders } from "../auth/providers.ts";
+import { Prng } from "../base/prng.ts";
+import type { SessionId } from "../base/ids.ts";
+import type { Zxid } from "../base/zxid.ts";
+import { epochOf, formatZxid } from "../base/zxid.ts";
+import type { EnsembleConfig, ServerConfig } from "../config.ts";
+import { Election } from "../election/election.ts";
+import type { ElectionHost } from "../election/election.ts";
+import { invariant } from "../invariant.ts";
+import { Reader } from "../jute/reader.ts";
+import { Writer } from "../jute/writer.ts";
+import { EARLY_LEARNERS_MAX } from "../limits.ts";
+import { ApplyStage } from "../pipeline/apply.ts";
+import { Reads } from "../pipeline/reads.ts";
+import { Replies } from "../pipeline/replies.ts";
+import type { Origin } from "../pipeline/request.ts";
+import { Request } from "../pipeline/request.ts";
+import type { Mutants, ServerState } from "../pipeline/state.ts";
+import { NO_MUTANTS } from "../pipeline/state.ts";
+import { ServerStats } from "../pipeline/stats.ts";
+import { Perms } from "../protocol/data.ts";
+import { OpCode } from "../protocol/op-codes.ts";
+import type { Word } from "../protocol/words.ts";
+import type { QuorumConfig } from "../quorum/config.ts";
+import type { QuorumView } from "../quorum/view.ts";
+import { Epochs } from "../storage/epochs.ts";
+import { Recovery } from "../storage/recovery.ts";
+import type { Recovered } from "../storage/recovery.ts";
+import type { TxnLog } from "../storage/txn-log.ts";
+import { DataTree } from "../tree/data-tree.ts";
+import { WatchTable } from "../watch/watch-table.ts";
+import type { CommittedLog } from "../zab/committed-log.ts";
+import { Leader } from "../zab/leader.ts";
+import { Learner } from "../zab/learner.ts";
+import type { Proposal, Role, RoleHost, Vote } from "../zab/role.ts";
+import type { ClientLink } from "./client-link.ts";
+import type { PortServer, ServerMode, WordAnswer } from "./client-port.ts";
+import { ClientPort, LATER } from "./client-port.ts";
+import { Database } from "./database.ts";
+import { DirectorySizes } from "./directory-sizes.ts";
+import { Membership } from "./membership.ts";
+import { Reaper } from "./reaper.ts";
+import { Snapshots } from "./snapshots.ts";
+import { answerWord, isWhitelisted } from "./words.ts";
+
+/** Java: ExitCode. */
+const EXIT_OK = 0;
+const EXIT_INVALID_INVOCATION = 2;
+const EXIT_DATA_DIRECTORY = 3;
+const NO_BODY = new Reader(new Uint8Array(0));
+
+/** A request's body that is nothing but a path. */
+function bodyOfPath(path: string): Reader {
+  const w = new Writer(path.length + 16);
+  w.string(path);
+  return new Reader(w.bytes, 0, w.length);
+}
+
+export interface PeerOptions {
+  /** Tests only: bugs to put back. */
+  readonly mutants?: Mutants;
+}
+
+type Phase = "recovering" | "looking" | "in-role" | "settling" | "stopped";
+
+/** Where to go once the last role has settled. */
+type Next = { readonly kind: "look" } | { readonly kind: "follow-up"; readonly designated: number | undefined };
+
+export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
+  readonly config: ServerConfig;
+  readonly ensemble: EnsembleConfig;
+  readonly myId: number;
+  readonly replies: Replies;
+  readonly epochs: Epochs;
+  readonly #mutants: Mutants;
+  readonly #prng: Prng;
+  readonly #stats = new ServerStats();
+  readonly #auth: AuthProviders;
+  readonly #port: ClientPort;
+  readonly #sizes = new DirectorySizes();
+  readonly #election: Election;
+  readonly #membership: Membership;
+  #recovery: Recovery | undefined;
+  #database: Database | undefined;
+  #phase: Phase = "recovering";
+  #stopping = false;
+  #startedAt: Millis = 0;
+  #traceMask = 306n;
+
+  // For as long as a role lasts
+  #role: Role | undefined;
+  #roleCount = 0;
+  #rolePrng: Prng;
+  #state: ServerState | undefined;
+  #apply: ApplyStage | undefined;
+  #snapshots: Snapshots | undefined;
+  #reaper: Reaper | undefined;
+  #serves = false;
+
+  // Between roles
+  #unapplied: readonly Proposal[] = [];
+  #next: Next = { kind: "look" };
+  /** Reasons why the last role's disk work is not over yet. */
+  #lookAt: Millis = Infinity;
+  #readOnlyAt: Millis = Infinity;
+  #readOnly = false;
+  /** Learners that came before this server knew that it leads. */
+  readonly #early = new Map<ConnId, Address>();
+
+  constructor(config: ServerConfig, seed: number, options: PeerOptions = {}) {
+    invariant(config.ensemble !== undefined, "a peer has an ensemble");
+    this.config = config;
+    this.ensemble = config.ensemble;
+    this.myId = config.serverId;
+    this.epochs = new Epochs(config.description);
+    this.replies = new Replies(this.#stats);
+    this.#mutants = options.mutants ?? NO_MUTANTS;
+    this.#prng = new Prng(seed);
+    this.#rolePrng = this.#prng;
+    this.#auth = new AuthProviders(config.auth);
+    this.#port = new ClientPort(config, this.#auth, this, this.#stats, this.replies, this.#prng.fork("connections"));
+    this.#membership = new Membership(config);
+    this.#election = new Election(this, this.#prng.fork("election"));
+  }
+
+  // What roles and the election ask
+
+  get view(): QuorumView {
+    return this.#membership.view;
+  }
+  get state(): ServerState {
+    invariant(this.#state !== undefined, "there is a role");
+    return this.#state;
+  }
+  get log(): TxnLog {
+    return this.#database!.log;
+  }
+  get committedLog(): CommittedLog {
+    return this.#database!.committedLog;
+  }
+  get prng(): Prng {
+    return this.#rolePrng;
+  }
+  lastZxid(): Zxid {
+    return this.#database!.tree.lastProcessedZxid;
+  }
+  currentEpoch(): number {
+    return this.epochs.current;
+  }
+  setVoteEpoch(epoch: number): void {
+    this.#election.setVoteEpoch(epoch);
+  }
+
+  /** For tests and checkers. */
+  get database(): Database | undefined {
+    return this.#database;
+  }
+  get role(): Role | undefined {
+    return this.#role;
+  }
+
+  commit(cx: Context, proposal: Proposal): void {
+    const { request } = proposal;
+    this.#apply!.apply(cx, request);
+    this.#database!.committedLog.add(request.zxid, proposal.payload);
+    switch (request.txn!.type) {
+      case OpCode.createSession:
+        cx.facts.sessionOpened(request.session, request.txn!.timeOut);
+        if (request.origin !== undefined) this.#port.onSessionCreated(cx, request);
+        return;
+      case OpCode.closeSession:
+        cx.facts.sessionClosed(request.session);
+        this.#port.onSessionClosed(cx, request);
+        break;
+      default:
+    }
+    if (request.origin !== undefined) this.#port.onAnswered(cx, request);
+  }
+
+  answerSync(cx: Context, request: Request): void {
+    this.#apply!.answerSync(cx, request);
+    this.#port.onAnswered(cx, request);
+  }
+
+  released(cx: Context): void {
+    this.#port.resumeHeld(cx);
+  }
+
+  takeSnapshot(cx: Context): void {
+    // While it is being brought up to date the database may be replaced any moment.
+    if (this.#serves) this.#snapshots!.take(cx);
+  }
+
+  replaceDatabase(cx: Context, recovered: Recovered): void {
+    this.#database!.replace(cx, recovered);
+    this.#membership.initConfigNode(cx, this.#database!.tree);
+    this.#newState();
+  }
+
+  serve(cx: Context): void {
+    const role = this.#role!;
+    const { state } = this;
+    this.#serves = true;
+    this.#port.serve(cx, state, new Reads(state, this.replies));
+    if (role.kind === "leading") {
+      this.#reaper = new Reaper(state, cx.now, (then, path) => {
+        const request = Request.internal(OpCode.deleteContainer, then.now);
+        role.submitWrite(then, request, bodyOfPath(path));
+      });
+      for (const session of state.sessions.orphans(state.tree)) this.#closeSession(cx, session);
+    }
+    cx.facts.role(role.kind, role.epoch);
+    cx.facts.log("info", role.kind, {
+      epoch: role.epoch,
+      leader: role.describe().leader ?? this.myId,
+      zxid: formatZxid(state.tree.lastProcessedZxid),
+      sessions: state.sessions.size,
+    });
+    this.#snapshots!.take(cx);
+  }
+
+  leave(cx: Context, reason: string): void {
+    this.#endRole(cx, reason, { kind: "look" });
+  }
+
+  leaveForConfig(cx: Context, designated: number | undefined): void {
+    this.#endRole(cx, "the configuration changed", { kind: "follow-up", designated });
+  }
+
+  proposeConfig(cx: Context, config: QuorumConfig): void {
+    this.#membership.propose(cx, config);
+    this.#election.viewChanged(cx);
+  }
+
+  activateConfig(cx: Context, config: QuorumConfig, designated: number | undefined): boolean {
+    const leader = this.#role?.describe().leader ?? this.myId;
+    const tree = this.#database!.tree;
+    const changes = this.#membership.activate(cx, config, designated, leader, this.#role?.kind, tree);
+    this.#election.viewChanged(cx);
+    return changes;
+  }
+
+  onNewerConfig(cx: Context, config: QuorumConfig): boolean {
+    if (!this.#membership.adopt(cx, config, this.#database!.tree)) return false;
+    this.#election.viewChanged(cx);
+    return true;
+  }
+
+  onElected(cx: Context, vote: Vote): void {
+    if (this.#phase !== "looking") return;
+    cx.facts.elected(vote.leader, vote.peerEpoch);
+    this.#takeRole(cx, vote);
+  }
+
+  // What the clients' port asks
+
+  get mode(): ServerMode {
+    if (this.#readOnly) return "read-only";
+    switch (this.#role?.kind) {
+      case "leading":
+        return "leader";
+      case "observing":
+        return "observer";
+      default:
+        return "follower";
+    }
+  }
+  get serving(): boolean {
+    return (this.#serves || this.#readOnly) && !this.#stopping;
+  }
+  get refusingWrites(): boolean {
+    return false;
+  }
+
+  submitWrite(cx: Context, request: Request, body: Reader): void {
+    this.#role!.submitWrite(cx, request, body);
+  }
+  submitCreateSession(cx: Context, request: Request, timeout: Millis): void {
+    this.#role!.submitCreateSession(cx, request, timeout);
+  }
+  submitBarrier(cx: Context, request: Request): void {
+    this.#role!.submitSync(cx, request);
+  }
+  revalidate(cx: Context, session: SessionId, timeout: Millis, answer: (cx: Context, valid: boolean) => void): void {
+    this.#role!.revalidate(cx, session, timeout, answer);
+  }
+
+  answerWord(cx: Context, link: ClientLink, word: Word, rest: Uint8Array): WordAnswer {
+    const { fourLetterWords, readOnlyModeEnabled } = this.config;
+    if (!isWhitelisted(word, fourLetterWords, readOnlyModeEnabled)) {
+      return `${word} is not executed because it is not in the whitelist.\n`;
+    }
+    const measured = (word === "dirs" || word === "conf") && this.serving;
+    if (!measured) return this.#wordText(cx, link, word, rest, [0, 0]);
+    this.#sizes.measure(cx, (then, sizes) => {
+      this.#port.answerWordLater(then, link, this.#wordText(then, link, word, rest, sizes) ?? "");
+    });
+    return LATER;
+  }
+
+  #wordText(
+    cx: Context,
+    link: ClientLink,
+    word: Word,
+    rest: Uint8Array,
+    directorySizes: readonly [number, number],
+  ): string | undefined {
+    const source = {
+      state: this.serving ? this.#state : undefined,
+      links: () => this.#port.links(),
+      connectionDeadlines: () => this.#port.deadlines(),
+      startedAt: this.#startedAt,
+      environment: this.config.description.environment,
+      directorySizes,
+      traceMask: this.#traceMask,
+      mode: this.mode,
+      role: this.#role?.describe(),
+      view: this.view,
+    };
+    const text = answerWord(cx, source, link, word, rest);
+    this.#traceMask = source.traceMask;
+    return text;
+  }
+
+  // Events
+
+  onStarted(cx: Context): void {
+    this.#startedAt = cx.now;
+    cx.facts.role("looking", 0);
+    const unknown = this.#auth.unknownEnforcedSchemes();
+    const complaint =
+      unknown.length > 0
+        ? `enforce.auth.schemes names unknown schemes: ${unknown.join(", ")}`
+        : this.#membership.failure;
+    if (complaint !== undefined) return cx.halt(EXIT_INVALID_INVOCATION, complaint);
+    this.epochs.start(cx);
+    this.#recovery = new Recovery(this.config, () => this.newTree(), this.#mutants);
+    this.#recovery.start(cx);
+  }
+
+  newTree(): DataTree {
+    const { extendedTypesEnabled: extendedTypes, emulate353TTLNodes: emulate353, digestEnabled: digest } = this.config;
+    return new DataTree({ extendedTypes, emulate353, digest });
+  }
+
+  onAccepted(cx: Context, conn: ConnId, port: Port, from: Address, subject?: string): void {
+    this.#port.begin(cx);
+    if (port === "election") this.#election.onAccepted(cx, conn, from);
+    else if (port === "quorum") this.#onLearner(cx, conn, from);
+    else this.#port.onAccepted(cx, conn, port, from, subject);
+    this.#end(cx);
+  }
+
+  onConnected(cx: Context, conn: ConnId): void {
+    this.#port.begin(cx);
+    if (!this.#election.onConnected(cx, conn)) this.#role?.onConnected(cx, conn);
+    this.#end(cx);
+  }
+
+  onReceived(cx: Context, conn: ConnId, bytes: Uint8Array): void {
+    if (this.#phase === "stopped") return;
+    this.#port.begin(cx);
+    // The likeliest first.
+    if (this.#role === undefined || !this.#role.onReceived(cx, conn, bytes)) {
+      if (!this.#election.onReceived(cx, conn, bytes) && !this.#stopping) this.#port.onReceived(cx, conn, bytes);
+    }
+    this.#end(cx);
+  }
+
+  onDrained(cx: Context, conn: ConnId): void {
+    this.#port.begin(cx);
+    if (this.#role === undefined || !this.#role.onDrained(cx, conn)) this.#port.onDrained(cx, conn);
+    this.#end(cx);
+  }
+
+  onClosed(cx: Context, conn: ConnId, cause: CloseCause): void {
+    this.#port.begin(cx);
+    if (!this.#early.delete(conn) && !(this.#role?.onClosed(cx, conn, cause) ?? false)) {
+      if (!this.#election.onClosed(cx, conn, cause)) this.#port.onClosed(cx, conn, cause);
+    }
+    this.#end(cx);
+  }
+
+  onDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): void {
+    this.#port.begin(cx);
+    this.#routeDiskDone(cx, op, outcome);
+    this.#end(cx);
+  }
+
+  #routeDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): void {
+    if (this.#phase === "settling" && this.#onSettlingDiskDone(cx, op, outcome)) return;
+    if (this.#role?.onDiskDone(cx, op, outcome)) return;
+    if (this.epochs.onDiskDone(cx, op, outcome)) {
+      if (this.epochs.failure !== undefined) return cx.halt(EXIT_DATA_DIRECTORY, this.epochs.failure);
+      return this.#begin(cx);
+    }
+    if (this.#membership.onDiskDone(cx, op, outcome)) return;
+    if (this.#sizes.onDiskDone(cx, op, outcome)) return;
+    const recovery = this.#recovery;
+    if (recovery !== undefined) {
+      if (recovery.onDiskDone(cx, op, outcome) && recovery.result !== undefined) this.#begin(cx);
+      return;
+    }
+    this.#snapshots?.onDiskDone(cx, op, outcome);
+  }
+
+  onDeadline(cx: Context): void {
+    this.#port.begin(cx);
+    if (cx.now >= this.#lookAt) this.#lookForLeader(cx);
+    this.#election.onDeadline(cx);
+    const role = this.#role;
+    if (role !== undefined && role.deadline() <= cx.now) role.onDeadline(cx);
+    if (!this.#stopping) {
+      if (this.#serves && this.#role?.kind === "leading") {
+        this.#expireSessions(cx);
+        this.#reaper!.onDeadline(cx);
+      }
+      this.#snapshots?.onDeadline(cx);
+      this.#port.onDeadline(cx);
+      if (cx.now >= this.#readOnlyAt) this.#serveReadOnly(cx);
+    }
+    this.#port.resumeHeld(cx);
+    this.#end(cx);
+  }
+
+  onStopRequested(cx: Context): void {
+    this.#stopping = true;
+    this.#port.begin(cx);
+    if (this.#phase === "in-role") this.#endRole(cx, "stopping", { kind: "look" });
+    else if (this.#phase !== "settling") this.#halt(cx);
+    this.#end(cx);
+  }
+
+  deadline(): Millis {
+    const role = this.#role?.deadline() ?? Infinity;
+    let at = Math.min(this.#election.deadline(), role, this.#lookAt);
+    if (this.#stopping) return at;
+    at = Math.min(at, this.#port.deadline(), this.#snapshots?.deadline() ?? Infinity, this.#readOnlyAt);
+    if (!this.#serves || this.#role?.kind !== "leading") return at;
+    return Math.min(at, this.#database!.sessions.earliest(), this.#reaper!.deadline());
+  }
+
+  /** The end of every event. */
+  #end(cx: Context): void {
+    this.#role?.flush(cx);
+    this.replies.flush(cx);
+  }
+
+  // Beginning
+
+  #begin(cx: Context): void {
+    const recovery = this.#recovery;
+    if (recovery === undefined || recovery.result === undefined || this.#phase !== "recovering") return;
+    const { result } = recovery;
+    if ("fatal" in result) return cx.halt(EXIT_DATA_DIRECTORY, result.fatal);
+    if (!this.epochs.loaded) return;
+    this.epochs.settle(cx, result.lastZxid);
+    if (this.epochs.failure !== undefined) return cx.halt(EXIT_DATA_DIRECTORY, this.epochs.failure);
+    if (!this.epochs.settled) return;
+    this.#recovery = undefined;
+    const { tree } = result;
+    this.#database = new Database(cx, this.config, result, this.#mutants);
+    this.#membership.initConfigNode(cx, tree);
+    cx.facts.recovered(tree.lastProcessedZxid, tree.treeDigest.to53());
+    cx.facts.log("info", "recovered", {
+      zxid: formatZxid(tree.lastProcessedZxid),
+      epoch: this.epochs.current,
+      nodes: tree.nodeCount,
+      sessions: result.sessions.size,
+      milliseconds: cx.now - this.#startedAt,
+    });
+    this.#election.start(cx);
+    this.#lookForLeader(cx);
+  }
+
+  #lookForLeader(cx: Context): void {
+    this.#lookAt = Infinity;
+    this.#phase = "looking";
+    if (this.config.readOnlyModeEnabled) this.#readOnlyAt = cx.now + Math.max(2000, this.config.tickTime);
+    this.#election.lookForLeader(cx);
+  }
+
+  // Roles
+
+  #takeRole(cx: Context, vote: Vote): void {
+    this.#endReadOnly(cx);
+    this.#phase = "in-role";
+    this.#roleCount++;
+    this.#rolePrng = this.#prng.fork(`role ${this.#roleCount}`);
+    const observer = this.#membership.isObserver;
+    const kind = vote.leader === this.myId ? "leading" : observer ? "observing" : "following";
+    this.#database!.sessions.beginRole(kind === "leading" ? "leader" : "learner", cx.now);
+    this.#newState();
+    cx.facts.role(kind, 0);
+    this.#election.settled(kind);
+    const early = [...this.#early].map(([conn, from]) => ({ conn, from }));
+    this.#early.clear();
+    for (const { conn } of early) {
+      if (kind === "leading") cx.resume(conn);
+      else cx.close(conn);
+    }
+    const role = kind === "leading" ? new Leader(this, early) : new Learner(this, vote, observer);
+    this.#role = role;
+    role.start(cx);
+  }
+
+  /** What is made new for a role, and when the database is replaced within one. */
+  #newState(): void {
+    const { config } = this;
+    const auth = this.#auth;
+    const { tree, sessions } = this.#database!;
+    const watches = new WatchTable({
+      anyoneMayRead: (acl) => config.skipAcl || anyoneMay(tree.aclOf(acl), Perms.READ),
+      mayRead: (watcher, acl) => checkAcl(auth, tree.aclOf(acl), Perms.READ, (watcher as Origin).ids, config.skipAcl),
+    });
+    this.#state = { config, tree, sessions, watches, auth, stats: this.#stats, mutants: this.#mutants };
+    this.#apply = new ApplyStage(this.#state, undefined, this.replies);
+    this.#snapshots = new Snapshots(this.#state, 0);
+  }
+
+  #endRole(cx: Context, reason: string, next: Next): void {
+    const role = this.#role;
+    if (role === undefined) return;
+    if (this.#stopping) cx.facts.log("info", "stopping", {});
+    else cx.facts.log("warn", "leaving the role", { role: role.kind, epoch: role.epoch, reason });
+    this.#serves = false;
+    this.#reaper = undefined;
+    this.#port.unserve(cx);
+    this.#unapplied = role.stop(cx);
+    this.#role = undefined;
+    this.#phase = "settling";
+    this.#next = next;
+    cx.facts.role("looking", 0);
+    this.#settle(cx);
+  }
+
+  /** Everything logged durable, nothing else under way on the disk that could change it: then on. */
+  #settle(cx: Context): void {
+    const { log } = this;
+    if (!this.#snapshots!.giveUp()) return;
+    if (log.syncing) return;
+    if (log.uncommitted && !log.commit(cx)) return;
+    for (const proposal of this.#unapplied) this.#database!.fastForward(cx, proposal);
+    this.#unapplied = [];
+    if (this.#stopping) return this.#halt(cx);
+    const next = this.#next;
+    this.#phase = "looking";
+    if (next.kind === "follow-up") return this.#followUp(cx, next.designated);
+    if (!this.#membership.isObserver) return this.#lookForLeader(cx);
+    const { observerElectionDelay: delay, observerReconnectDelay } = this.ensemble;
+    this.#lookAt = cx.now + observerReconnectDelay + (delay > 0 ? this.#rolePrng.below(delay) : 0);
+  }
+
+  #onSettlingDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): boolean {
+    switch (this.log.onDiskDone(cx, op, outcome)) {
+      case "not-mine": {
+        this.#snapshots!.onDiskDone(cx, op, outcome);
+        this.#settle(cx);
+        return false;
+      }
+      case "full":
+      case "io":
+        cx.halt(1, `the transaction log can no longer be trusted: ${this.log.failure}`);
+        return true;
+      default:
+        this.#settle(cx);
+        return true;
+    }
+  }
+
+  /** After a reconfig the next role needs no election: the committed txn named the leader. */
+  #followUp(cx: Context, designated: number | undefined): void {
+    if (designated === undefined || !this.view.current.isVoter(designated)) return this.#lookForLeader(cx);
+    const { vote } = this.#election;
+    this.#takeRole(cx, { ...vote, leader: designated });
+  }
+
+  #onLearner(cx: Context, conn: ConnId, from: Address): void {
+    if (this.#role?.kind === "leading") return this.#role.onAccepted(cx, conn, from);
+    // It may have heard of our election before we did.
+    const early = this.#phase === "looking" && this.#early.size < EARLY_LEARNERS_MAX;
+    if (!early) return cx.close(conn);
+    this.#early.set(conn, from);
+    cx.pause(conn);
+  }
+
+  // Sessions
+
+  #expireSessions(cx: Context): void {
+    const { sessions } = this.#database!;
+    if (sessions.earliest() > cx.now) return;
+    for (const session of sessions.takeExpired(cx.now)) {
+      this.#stats.count("stale_sessions_expired");
+      cx.facts.log("info", "session expired", { session: `0x${BigInt.asUintN(64, session).toString(16)}` });
+      this.#closeSession(cx, session);
+    }
+  }
+
+  #closeSession(cx: Context, session: SessionId): void {
+    this.#role?.submitWrite(cx, Request.internal(OpCode.closeSession, cx.now, session), NO_BODY);
+  }
+
+  // Without a quorum
+
+  #serveReadOnly(cx: Context): void {
+    this.#readOnlyAt = Infinity;
+    if (this.#phase !== "looking") return;
+    this.#newState();
+    this.#readOnly = true;
+    this.#port.serve(cx, this.state, new Reads(this.state, this.replies));
+    cx.facts.role("readonly", epochOf(this.lastZxid()));
+    cx.facts.log("warn", "no leader: serving reads only", {});
+  }
+
+  #endReadOnly(cx: Context): void {
+    this.#readOnlyAt = Infinity;
+    if (!this.#readOnly) return;
+    this.#readOnly = false;
+    this.#port.unserve(cx);
+  }
+
+  #halt(cx: Context): void {
+    this.#phase = "stopped";
+    cx.halt(EXIT_OK, "stopped");
+  }
+}
