@@ -1,6 +1,14 @@
 /** Counters that four-letter words print (Java: ServerStats, ServerMetrics). Observations only. */
 import type { Millis } from "../actor.ts";
 
+/** Of values that were observed (Java: AvgMinMaxCounter). */
+export interface Summary {
+  readonly count: number;
+  readonly sum: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 export class ServerStats {
   packetsReceived = 0;
   packetsSent = 0;
@@ -18,6 +26,7 @@ export class ServerStats {
   /** Requests in the pipeline: received, not yet answered. */
   inProcess = 0;
   readonly counters: Map<string, number> = new Map();
+  readonly summaries: Map<string, Summary> = new Map();
 
   latency(value: Millis): void {
     if (this.latencyCount === 0 || value < this.latencyMin) this.latencyMin = value;
@@ -40,6 +49,17 @@ export class ServerStats {
 
   count(name: string, by = 1): void {
     this.counters.set(name, (this.counters.get(name) ?? 0) + by);
+  }
+
+  /** One more value of `name`, for `zk_avg_…`, `zk_max_…` and so on. Not for hot paths. */
+  observe(name: string, value: number): void {
+    const { count, sum, min, max } = this.summaries.get(name) ?? { count: 0, sum: 0, min: value, max: value };
+    this.summaries.set(name, {
+      count: count + 1,
+      sum: sum + value,
+      min: Math.min(min, value),
+      max: Math.max(max, value),
+    });
   }
 
   get latencyAverage(): number {

@@ -29,7 +29,7 @@ import { TxnLog } from "../storage/txn-log.ts";
 import { DataTree, NO_LISTENER } from "../tree/data-tree.ts";
 import { WatchTable } from "../watch/watch-table.ts";
 import type { ClientLink } from "./client-link.ts";
-import type { PortServer, WordAnswer } from "./client-port.ts";
+import type { PortServer, ServerMode, WordAnswer } from "./client-port.ts";
 import { ClientPort, LATER } from "./client-port.ts";
 import { DirectorySizes } from "./directory-sizes.ts";
 import { DiskSpace } from "./disk-space.ts";
@@ -57,7 +57,7 @@ interface Serving {
 }
 
 export class StandaloneServer implements Actor, PortServer, LogSink {
-  readonly mode = "standalone";
+  readonly mode: ServerMode = "standalone";
   readonly #config: ServerConfig;
   readonly #mutants: Mutants;
   readonly #prng: Prng;
@@ -138,6 +138,7 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
       environment: this.#config.description.environment,
       directorySizes,
       traceMask: this.#traceMask,
+      mode: this.mode,
     };
     const text = answerWord(cx, source, link, word, rest);
     this.#traceMask = source.traceMask;

@@ -2,17 +2,21 @@
  * What four-letter words answer (Java: FourLetterCommands and org.apache.zookeeper.server.command; reference, sections
  * 9.1 and 9.2). Recognising them is client-port.ts's, what they look at belongs to others.
  */
-import type { Context, Millis } from "../actor.ts";
+import type { Address, Context, Millis } from "../actor.ts";
 import type { SessionId } from "../base/ids.ts";
 import { formatSession, SESSION_NONE } from "../base/ids.ts";
 import { formatZxid, zxidHex } from "../base/zxid.ts";
 import type { ServerState } from "../pipeline/state.ts";
+import { portOf } from "../quorum/config.ts";
+import type { QuorumView } from "../quorum/view.ts";
 import type { Word } from "../protocol/words.ts";
-import { dumpSessions, formatJavaDate } from "../session/dump.ts";
+import { dumpGlobalSessions, dumpSessions, formatJavaDate } from "../session/dump.ts";
 import type { ZxidDigest } from "../tree/digest-log.ts";
 import { wchc, wchp, wchs } from "../watch/dump.ts";
 import type { Watcher } from "../watch/watch-table.ts";
+import type { RoleDescription } from "../zab/role.ts";
 import type { ClientLink } from "./client-link.ts";
+import type { ServerMode } from "./client-port.ts";
 import { connectionLine } from "./connection-line.ts";
 import { metricLines } from "./metrics.ts";
 
@@ -27,6 +31,13 @@ export interface WordSource {
   /** Bytes in the data and log directories, when somebody measured them for this word. */
   readonly directorySizes: readonly [data: number, log: number];
   traceMask: bigint;
+  readonly mode: ServerMode;
+  /** Of a server of an ensemble, once it has a role. */
+  readonly role?: RoleDescription | undefined;
+  /** Of a server of an ensemble. */
+  readonly view?: QuorumView | undefined;
+  /** Since when it has served in its role; for `zk_leader_uptime`. */
+  readonly servingSince?: Millis | undefined;
 }
 
 /** Words that answer even while the server does not serve. */
@@ -53,7 +64,7 @@ export function answerWord(
     case "ruok":
       return "imok";
     case "isro":
-      return source.state === undefined ? "null" : "rw";
+      return source.state === undefined ? "null" : source.mode === "read-only" ? "ro" : "rw";
     case "gtmk":
       return String(source.traceMask);
     case "stmk":
@@ -62,9 +73,9 @@ export function answerWord(
     case "envi":
       return environment(source);
     case "srvr":
-      return `${version(state)}${summary(source, state)}`;
+      return `${version(source, state)}${summary(source, state)}`;
     case "stat":
-      return `${version(state)}Clients:\n${lines(source, asking, "brief")}\n${summary(source, state)}`;
+      return `${version(source, state)}Clients:\n${lines(source, asking, "brief")}\n${summary(source, state)}`;
     case "cons":
       return `${lines(source, asking, "full")}\n`;
     case "crst":
@@ -109,8 +120,9 @@ function digestLine({ zxid, digest }: ZxidDigest): string {
   return `${zxidHex(zxid)}: ${BigInt.asIntN(64, digest.toBigInt())}\n`;
 }
 
-function version(state: ServerState): string {
-  return `Zookeeper version: ${state.config.description.version}\n`;
+function version(source: WordSource, state: ServerState): string {
+  const warning = source.mode === "read-only" ? "READ-ONLY mode; serving only read-only clients\n" : "";
+  return `Zookeeper version: ${state.config.description.version}\n${warning}`;
 }
 
 function summary(source: WordSource, state: ServerState): string {
@@ -124,10 +136,14 @@ function summary(source: WordSource, state: ServerState): string {
     `Connections: ${connections}`,
     `Outstanding: ${stats.inProcess}`,
     `Zxid: ${formatZxid(tree.lastProcessedZxid)}`,
-    "Mode: standalone",
+    `Mode: ${source.mode}`,
     `Node count: ${reportedNodeCount(state)}`,
-    "",
+    source.mode === "leader" ? `Proposal sizes last/min/max: ${proposalSizes(state)}\n` : "",
   ].join("\n");
+}
+
+function proposalSizes({ stats }: ServerState): string {
+  return `${stats.proposalSizeLast}/${stats.proposalSizeMin}/${stats.proposalSizeMax}`;
 }
 
 function lines(source: WordSource, asking: ClientLink, form: "brief" | "full"): string {
@@ -157,12 +173,34 @@ function configuration(source: WordSource, { config }: ServerState): string {
     ["clientPortListenBacklog", description.clientPortListenBacklog],
     ["serverId", config.serverId],
   ];
-  return entries.map(([key, value]) => `${key}=${value}\n`).join("");
+  const text = entries.map(([key, value]) => `${key}=${value}\n`).join("");
+  return `${text}${source.view === undefined ? "" : ensembleConfiguration(source.view, config)}`;
 }
 
-function dump(cx: Context, source: WordSource, { sessions, tree }: ServerState): string {
+/** The text of the configuration in force ends it, without a line feed. */
+function ensembleConfiguration(view: QuorumView, { ensemble }: ServerState["config"]): string {
+  const me = view.current.members.get(view.myId) ?? view.lastSeen.members.get(view.myId);
+  const ports = (addresses: readonly Address[] = []): string => addresses.map(portOf).join("|");
+  const entries: [string, string | number][] = [
+    ["initLimit", ensemble?.initLimit ?? 0],
+    ["syncLimit", ensemble?.syncLimit ?? 0],
+    ["electionAlg", 3],
+    ["electionPort", ports(me?.electionAddresses)],
+    ["quorumPort", ports(me?.quorumAddresses)],
+    ["peerType", (me?.role ?? ensemble?.peerType) === "observer" ? 1 : 0],
+  ];
+  return `${entries.map(([key, value]) => `${key}=${value}\n`).join("")}membership: \n${view.current.text()}`;
+}
+
+function dump(cx: Context, source: WordSource, { config, sessions, tree }: ServerState): string {
   const wallOf = (at: Millis): Millis => cx.wall + (at - cx.now);
-  let text = `SessionTracker dump:\n${[...dumpSessions(sessions, wallOf)].join("")}ephemeral nodes dump:\n`;
+  const learns = source.mode === "follower" || source.mode === "observer" || source.mode === "read-only";
+  const hasLocal = config.ensemble?.localSessionsEnabled === true;
+  const tracked = [
+    ...(hasLocal ? ["Local ", ...dumpSessions(sessions.local, wallOf)] : []),
+    ...(learns ? dumpGlobalSessions(sessions) : [hasLocal ? "Global " : "", ...dumpSessions(sessions, wallOf)]),
+  ];
+  let text = `SessionTracker dump:\n${tracked.join("")}ephemeral nodes dump:\n`;
   const owners = [...tree.sessionsWithEphemerals()];
   text += `Sessions with Ephemerals (${owners.length}):\n`;
   for (const owner of owners) {

@@ -3,11 +3,17 @@
  * section 9.1), and the form of date it uses.
  */
 import type { Millis } from "../actor.ts";
+import type { SessionId } from "../base/ids.ts";
 import { formatSession } from "../base/ids.ts";
 import type { SessionTracker } from "./tracker.ts";
 
+/** What has deadlines: a tracker, or its local sessions. */
+export interface SessionDeadlines {
+  deadlines(): Iterable<readonly [at: Millis, sessions: readonly SessionId[]]>;
+}
+
 /** Pieces of text, from `Session Sets` on. `wallOf` turns a deadline into milliseconds since 1970. */
-export function* dumpSessions(sessions: SessionTracker, wallOf: (deadline: Millis) => Millis): Iterable<string> {
+export function* dumpSessions(sessions: SessionDeadlines, wallOf: (deadline: Millis) => Millis): Iterable<string> {
   const buckets = [...sessions.deadlines()];
   const tracked = buckets.reduce((sum, [, ids]) => sum + ids.length, 0);
   yield `Session Sets (${buckets.length})/(${tracked}):\n`;
@@ -15,6 +21,13 @@ export function* dumpSessions(sessions: SessionTracker, wallOf: (deadline: Milli
     yield `${ids.length} expire at ${formatJavaDate(wallOf(at))}:\n`;
     for (const id of ids) yield `\t${formatSession(id)}\n`;
   }
+}
+
+/** The same of a learner, which knows no deadlines. */
+export function* dumpGlobalSessions(sessions: SessionTracker): Iterable<string> {
+  const all = [...sessions.committed()].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  yield `Global Sessions(${all.length}):\n`;
+  for (const [id, timeout] of all) yield `${formatSession(id)}\t${timeout}ms\n`;
 }
 
 const DAY = 86_400_000;

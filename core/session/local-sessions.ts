@@ -76,6 +76,11 @@ export class LocalSessions {
     });
   }
 
+  /** Deadlines, soonest first, with the sessions that have them: for people. */
+  *deadlines(): Iterable<readonly [at: Millis, sessions: readonly SessionId[]]> {
+    for (const [at, sessions] of this.#deadlines.entries()) yield [at, Array.from(sessions, ({ id }) => id)];
+  }
+
   clear(): void {
     for (const session of this.#sessions.values()) {
       session.closing = true;
