@@ -130,6 +130,8 @@ export interface RoleDescription {
   readonly lastCommitted: Zxid;
   /** Learning: who leads. */
   readonly leader: number | undefined;
+  /** Leading: syncs that wait for a commit. */
+  readonly pendingSyncs?: number;
 }
 
 export interface LearnerDescription {
