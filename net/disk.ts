@@ -19,6 +19,8 @@ export interface Volumes {
   readonly data: string;
   /** Directory of the first part `log` (dataLogDir). */
   readonly log: string;
+  /** Directory of the first part `conf`: where the configuration file is, for a server that may change it. */
+  readonly conf?: string | undefined;
 }
 
 /** Something a file's queue does in its turn. `finish` must be called exactly once, when it is over. */
@@ -229,9 +231,11 @@ export class Disk {
 
   #path(name: FileName | DirectoryName): string {
     const [volume, ...rest] = name.split("/");
-    invariant(volume === "data" || volume === "log", "a name begins with its volume");
+    invariant(volume === "data" || volume === "log" || volume === "conf", "a name begins with its volume");
     invariant(!rest.includes(".."), "a name stays within its volume");
-    return path.join(this.#volumes[volume], ...rest);
+    const directory = this.#volumes[volume];
+    invariant(directory !== undefined, "only a server with a configuration file names one");
+    return path.join(directory, ...rest);
   }
 
   #push(file: OpenFile, step: Step): void {

@@ -16,6 +16,8 @@ import { splitAddress } from "./tcp.ts";
 
 /** What the host of a server of an ensemble does; what the server itself does is in core's EnsembleConfig. */
 export interface EnsembleServing {
+  /** The key that says all this, for complaints. */
+  readonly key: string;
   /** As the server's own line has them. */
   readonly quorumAddress: Address;
   readonly electionAddress: Address;
@@ -254,6 +256,7 @@ function servingOf(draft: ConfigDraft, config: QuorumConfig, own: Member, source
     source.complain(key, `is missing; write e.g. ${key}=/etc/zookeeper/server.pem`);
   }
   return {
+    key: source.written(`server.${own.id}`) ? `server.${own.id}` : "dynamicConfigFile",
     quorumAddress: own.quorumAddresses[0]!,
     electionAddress: own.electionAddresses[0]!,
     listenOnAllIPs: quorum.listenOnAllIPs,
@@ -263,7 +266,7 @@ function servingOf(draft: ConfigDraft, config: QuorumConfig, own: Member, source
     tlsOut: quorum.tlsOn,
     plainToo: quorum.plainToo,
     hosts: [...new Set(members.map(({ quorumAddresses }) => splitAddress(quorumAddresses[0]!).host))],
-    configDirectory: source.file === undefined ? undefined : path.dirname(source.file),
+    configDirectory: source.file !== undefined && draft.server.reconfigEnabled ? path.dirname(source.file) : undefined,
   };
 }
 

@@ -15,13 +15,14 @@ import { Disk } from "./disk.ts";
 import type { Volumes } from "./disk.ts";
 import { Effects } from "./effects.ts";
 import { Tcp } from "./tcp.ts";
-import type { Listener, TcpEvents } from "./tcp.ts";
+import type { Dialling, Listener, TcpEvents } from "./tcp.ts";
 import { Wake } from "./wake.ts";
 
 export interface NetHostOptions {
   /** Where the actor's files are; their `version-2` directories exist. Absent: the actor must not use files. */
   readonly volumes?: Volumes | undefined;
   readonly listeners?: readonly Listener[] | undefined;
+  readonly dialling?: Dialling | undefined;
   readonly facts?: Facts | undefined;
 }
 
@@ -75,7 +76,7 @@ export class NetHost {
     this.#actor = actor;
     this.#facts = options.facts ?? NO_FACTS;
     this.#outbox = new Outbox(this.#facts, (conn) => this.#tcp.queued(conn));
-    this.#tcp = new Tcp(this.#tcpEvents(), () => this.#outbox.nextConn());
+    this.#tcp = new Tcp(this.#tcpEvents(), () => this.#outbox.nextConn(), options.dialling);
     if (options.volumes !== undefined) {
       const done = (op: DiskOp, outcome: DiskOutcome): void => this.#diskDone(op, outcome);
       this.#disk = new Disk(options.volumes, done, () => this.#wantTurn());

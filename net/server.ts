@@ -1,17 +1,17 @@
 /**
- * A standalone server in this process, on TCP and a real disk: `startServer`. Java: ZooKeeperServerMain.
+ * A server in this process, on TCP and a real disk, alone or as a member of an ensemble: `startServer`. Java:
+ * ZooKeeperServerMain, QuorumPeerMain.
  */
-import type { Facts } from "../core/actor.ts";
+import type { Actor, Facts } from "../core/actor.ts";
 import { NO_FACTS } from "../core/actor.ts";
-import { StandaloneServer } from "../core/server/standalone.ts";
 import { configFromSettings, readConfigFile } from "./config-file.ts";
 import type { ServeConfig, Settings } from "./config-file.ts";
 import { openDirectories } from "./data-directory.ts";
 import { drawSeed } from "./entropy.ts";
 import { NetHost } from "./host.ts";
 import type { Halt } from "./host.ts";
-import { ExitCode, StartError } from "./start-error.ts";
-import type { Listener, TlsListener } from "./tcp.ts";
+import { StartError } from "./start-error.ts";
+import { openPorts, portsOf } from "./server-listeners.ts";
 
 export { StartError } from "./start-error.ts";
 export type { Settings } from "./config-file.ts";
@@ -22,7 +22,7 @@ export interface StartOptions {
   readonly facts?: Facts;
 }
 
-/** A server that serves. */
+/** A server that runs. */
 export interface RunningServer {
   /** The TCP ports it got; undefined for those it does not listen on. */
   readonly clientPort: number | undefined;
@@ -36,7 +36,9 @@ export interface RunningServer {
 }
 
 /**
- * Starts a server and resolves when it has recovered its data and serves clients.
+ * Starts a server and resolves when it has recovered its data: a single server serves clients then. A member of an
+ * ensemble does so as soon as a quorum of its members has found a leader, which nobody can promise; until then it
+ * closes what connects to it. `facts` hears of every change (`role`).
  *
  * `config` is the path of a zoo.cfg, or its keys and values: `startServer({ clientPort: 0, dataDir: "data" })`.
  * Rejects with {@link StartError}, one line that says what to change.
@@ -46,30 +48,28 @@ export async function startServer(
   options: StartOptions = {},
 ): Promise<RunningServer> {
   const serve = asServeConfig(config);
-  const listeners = await listenersOf(serve);
+  const ports = await portsOf(serve);
   const directories = openDirectories(serve);
   const facts = options.facts ?? NO_FACTS;
   for (const note of serve.notes) facts.log("info", note);
+  for (const warning of serve.warnings) facts.log("warn", warning);
   let recovered = (): void => {};
   const ready = new Promise<void>((resolve) => (recovered = resolve));
-  const watched: Facts = withRecovered(facts, () => recovered());
-  const server = { ...serve.server, serverId: directories.serverId ?? serve.server.serverId };
-  const host = new NetHost(new StandaloneServer(server, drawSeed()), {
-    volumes: { data: serve.dataDir, log: serve.dataLogDir },
-    facts: watched,
+  const host = new NetHost(await actorOf(serve, directories.serverId), {
+    volumes: { data: serve.dataDir, log: serve.dataLogDir, conf: serve.ensemble?.configDirectory },
+    dialling: ports.dialling,
+    facts: withRecovered(facts, () => recovered()),
   });
   const halted = host.halted.then((halt) => {
     directories.release();
     return halt;
   });
-  for (const listener of listeners) {
-    try {
-      await host.listen(listener);
-    } catch (error) {
-      await host.kill();
-      await halted;
-      throw new StartError(portComplaint(serve, listener, error as NodeJS.ErrnoException), ExitCode.unexpected);
-    }
+  try {
+    await openPorts(host, serve, ports, facts);
+  } catch (error) {
+    await host.kill();
+    await halted;
+    throw error;
   }
   host.start();
   const ended = await Promise.race([ready, halted]);
@@ -89,6 +89,16 @@ export async function startServer(
   };
 }
 
+/** Each loads what it needs: three small servers on one machine should stay small. */
+async function actorOf({ server }: ServeConfig, serverId: number | undefined): Promise<Actor> {
+  if (server.ensemble !== undefined) {
+    const { Peer } = await import("../core/server/peer.ts");
+    return new Peer(server, drawSeed());
+  }
+  const { StandaloneServer } = await import("../core/server/standalone.ts");
+  return new StandaloneServer({ ...server, serverId: serverId ?? server.serverId }, drawSeed());
+}
+
 function asServeConfig(config: string | Settings | ServeConfig): ServeConfig {
   if (typeof config === "string") return readConfigFile(config);
   return isServeConfig(config) ? config : configFromSettings(config);
@@ -96,47 +106,6 @@ function asServeConfig(config: string | Settings | ServeConfig): ServeConfig {
 
 function isServeConfig(config: Settings | ServeConfig): config is ServeConfig {
   return typeof (config as { where?: unknown }).where === "function";
-}
-
-async function listenersOf(config: ServeConfig): Promise<Listener[]> {
-  const listeners: Listener[] = [];
-  const { backlog, keepAlive } = config;
-  if (config.clientPort !== undefined) {
-    const tls = config.portUnification ? await tlsOf(config, true) : undefined;
-    const [host, tcpPort] = [config.clientPortAddress, config.clientPort];
-    listeners.push({ port: "client", host, tcpPort, backlog, keepAlive, tls });
-  }
-  if (config.secureClientPort !== undefined) {
-    const tls = await tlsOf(config, false);
-    const [host, tcpPort] = [config.secureClientPortAddress, config.secureClientPort];
-    listeners.push({ port: "secureClient", host, tcpPort, backlog, keepAlive, tls });
-  }
-  return listeners;
-}
-
-async function tlsOf(config: ServeConfig, plainToo: boolean): Promise<TlsListener | undefined> {
-  if (config.tls === undefined) return undefined;
-  // Node's TLS takes memory and time to load that a server without it should not spend.
-  const { tlsListener } = await import("./tls.ts");
-  return tlsListener(config.tls, plainToo, config.where);
-}
-
-function portComplaint(config: ServeConfig, listener: Listener, error: NodeJS.ErrnoException): string {
-  const key = listener.port === "client" ? "clientPort" : "secureClientPort";
-  const place = config.where(key);
-  const address = `${listener.host ?? "every interface"}, port ${listener.tcpPort}`;
-  switch (error.code) {
-    case "EADDRINUSE":
-      return `${place}: ${listener.tcpPort} is in use (${address}); stop what listens there or choose another port`;
-    case "EACCES":
-      return `${place}: ${listener.tcpPort} may not be used by this user; choose one above 1023`;
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return `${config.where(`${key}Address`)}: ${listener.host} is no address of this machine; remove the line or correct it`;
-    default:
-      return `${place}: cannot listen (${address}): ${error.message}`;
-  }
 }
 
 /** `facts`, and a call when recovery has ended. */

@@ -11,4 +11,4 @@ export class StartError extends Error {
     this.exitCode = exitCode;
   }
 }
-export const ExitCode = { unexpected: 1, invocation: 2, dataDirectory: 3 } as const;
+export const ExitCode = { unexpected: 1, invocation: 2, dataDirectory: 3, quorumPort: 14 } as const;

@@ -3,6 +3,9 @@
  * the id of scheme x509, so it must agree to the letter. Node gives subjects in OpenSSL's way only.
  */
 
+import { elements, objectIdentifier } from "./der.ts";
+import type { Element } from "./der.ts";
+
 /** Attribute types that RFC 2253 names; all others are printed by number. */
 const NAMES: Readonly<Record<string, string>> = {
   "2.5.4.3": "CN",
@@ -15,13 +18,6 @@ const NAMES: Readonly<Record<string, string>> = {
   "0.9.2342.19200300.100.1.25": "DC",
   "0.9.2342.19200300.100.1.1": "UID",
 };
-
-interface Element {
-  readonly tag: number;
-  /** With tag and length. */
-  readonly whole: Buffer;
-  readonly content: Buffer;
-}
 
 /** `certificate` is in DER. Undefined when it is not understood. */
 export function subjectName(certificate: Buffer): string | undefined {
@@ -73,40 +69,4 @@ function decodeText({ tag, content }: Element): string | undefined {
     default:
       return undefined;
   }
-}
-
-function objectIdentifier(content: Buffer): string {
-  const numbers: number[] = [];
-  let number = 0;
-  for (const byte of content) {
-    number = number * 128 + (byte & 0x7f);
-    if (byte >= 0x80) continue;
-    if (numbers.length === 0) {
-      const first = Math.min(Math.floor(number / 40), 2);
-      numbers.push(first, number - first * 40);
-    } else numbers.push(number);
-    number = 0;
-  }
-  return numbers.join(".");
-}
-
-/** The DER elements that lie in `bytes` one after the other. */
-function elements(bytes: Buffer): Element[] | undefined {
-  const found: Element[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const start = at;
-    const tag = bytes[at++]!;
-    let length = bytes[at++] ?? -1;
-    if (length >= 0x80) {
-      const count = length & 0x7f;
-      if (count === 0 || count > 4 || at + count > bytes.length) return undefined;
-      length = bytes.readUIntBE(at, count);
-      at += count;
-    }
-    if (length < 0 || at + length > bytes.length) return undefined;
-    found.push({ tag, whole: bytes.subarray(start, at + length), content: bytes.subarray(at, at + length) });
-    at += length;
-  }
-  return found;
 }

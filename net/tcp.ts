@@ -5,7 +5,7 @@
 import net from "node:net";
 import type { Server, Socket } from "node:net";
 import type { Server as TlsServer, TLSSocket } from "node:tls";
-import type { Address, ConnId, Port } from "../core/actor.ts";
+import type { Address, ConnId, Millis, Port } from "../core/actor.ts";
 import { Chunks } from "./chunks.ts";
 import { Link } from "./link.ts";
 import type { LinkEvents, TurnCounter } from "./link.ts";
@@ -29,8 +29,23 @@ export interface TlsListener {
   readonly plainToo: boolean;
   /** How long a connection may keep that byte back, in milliseconds. */
   readonly detectionTimeout: number;
-  /** What the peer's certificate calls it, if it showed one; undefined refuses the peer. */
-  readonly identify: (socket: TLSSocket) => { readonly subject: string | undefined } | undefined;
+  /** What the peer's certificate calls it, if it showed one; undefined refuses the peer. Never rejects. */
+  readonly identify: (socket: TLSSocket) => Identified | undefined | Promise<Identified | undefined>;
+}
+interface Identified {
+  readonly subject: string | undefined;
+}
+
+/** How connections of this host's own are made. */
+export interface Dialling {
+  readonly keepAlive?: boolean | undefined;
+  /** How long an attempt may take, TLS included, in milliseconds; absent: as long as the system lets it. */
+  readonly timeout?: Millis | undefined;
+  readonly tls?: TlsDialler | undefined;
+}
+export interface TlsDialler {
+  /** Begins a connection that emits `secureConnect` once the other side is who it should be. */
+  readonly connect: (host: string, port: number) => TLSSocket;
 }
 
 export interface TcpEvents extends LinkEvents {
@@ -47,6 +62,7 @@ const TLS_HANDSHAKE = 0x16;
 export class Tcp {
   readonly #events: TcpEvents;
   readonly #nextConn: () => ConnId;
+  readonly #dialling: Dialling;
   readonly #chunks: Chunks = new Chunks();
   readonly #links: Map<ConnId, Link> = new Map();
   /** Links whose sockets are open although the actor is done with them. */
@@ -67,7 +83,8 @@ export class Tcp {
   #accepting = false;
   #onQuiet: (() => void) | undefined;
 
-  constructor(events: TcpEvents, nextConn: () => ConnId) {
+  constructor(events: TcpEvents, nextConn: () => ConnId, dialling: Dialling = {}) {
+    this.#dialling = dialling;
     this.#events = events;
     this.#nextConn = nextConn;
   }
@@ -82,15 +99,7 @@ export class Tcp {
     };
     const server = net.createServer(options);
     const tlsServer = listener.tls?.createServer();
-    tlsServer?.on("secureConnection", (socket) => {
-      const peer = listener.tls!.identify(socket);
-      if (peer === undefined) return void socket.destroy();
-      this.#acceptStream(socket, listener.port, peer.subject);
-    });
-    tlsServer?.on("tlsClientError", (error, socket) => {
-      this.#events.log("debug", "TLS handshake failed", { from: socket.remoteAddress, error: error.message });
-      socket.destroy();
-    });
+    if (tlsServer !== undefined) this.#handshakes(tlsServer, listener);
     server.on("connection", (socket) => {
       if (!this.#accepting) return void socket.destroy();
       if (tlsServer === undefined) this.#acceptPlain(socket, listener.port);
@@ -111,9 +120,11 @@ export class Tcp {
 
   connect(conn: ConnId, to: Address): void {
     const { host, port } = splitAddress(to);
+    const { keepAlive = false, timeout, tls } = this.#dialling;
     const link: Link = this.#add(conn, true, (onread) => {
       try {
-        return net.connect({ host, port, noDelay: true, allowHalfOpen: true, onread });
+        if (tls !== undefined) return tls.connect(host, port).setNoDelay(true).setKeepAlive(keepAlive);
+        return net.connect({ host, port, noDelay: true, keepAlive, allowHalfOpen: true, onread });
       } catch (error) {
         // A port that cannot be: fails like a host that is not there, and as late.
         const socket = new net.Socket();
@@ -121,7 +132,26 @@ export class Tcp {
         return socket;
       }
     });
-    link.socket.once("connect", () => link.opened());
+    const { socket } = link;
+    const timer = timeout === undefined ? undefined : setTimeout(() => socket.destroy(), timeout);
+    const settled = (): void => clearTimeout(timer);
+    socket.once("close", settled);
+    const connected = (): void => {
+      settled();
+      link.opened();
+    };
+    if (tls === undefined) return void socket.once("connect", connected);
+    const refused = (error: Error): void => {
+      this.#events.log("debug", "no TLS connection", { to, error: error.message });
+    };
+    socket.once("error", refused);
+    socket.once("secureConnect", () => {
+      socket.off("error", refused);
+      socket.on("data", ({ buffer, byteOffset, length }: Buffer) => {
+        link.received(new Uint8Array(buffer, byteOffset, length));
+      });
+      connected();
+    });
   }
 
   send(conn: ConnId, bytes: Uint8Array, start: number, end: number): void {
@@ -219,6 +249,29 @@ export class Tcp {
     this.#events.accepted(conn, port, from, subject);
     if (link.wantsBytes) socket.resume();
     else socket.pause();
+  }
+
+  #handshakes(server: TlsServer, { port, tls }: Listener): void {
+    const failed = (socket: Socket, error: string): void => {
+      const level = port === "quorum" || port === "election" ? "warn" : "debug";
+      this.#events.log(level, "TLS handshake failed", { port, from: socket.remoteAddress, error });
+      socket.destroy();
+    };
+    const identified = (socket: TLSSocket, peer: Identified | undefined): void => {
+      if (peer === undefined) failed(socket, "its certificate is not trusted, or names another host");
+      else this.#acceptStream(socket, port, peer.subject);
+    };
+    server.on("tlsClientError", (error, socket) => failed(socket, error.message));
+    server.on("secureConnection", (socket) => {
+      const peer = tls!.identify(socket);
+      if (!(peer instanceof Promise)) return identified(socket, peer);
+      const dropped = (): void => void socket.destroy();
+      socket.on("error", dropped);
+      void peer.then((found) => {
+        socket.off("error", dropped);
+        if (!socket.destroyed) identified(socket, found);
+      });
+    });
   }
 
   #acceptEither(socket: Socket, { port, tls }: Listener, tlsServer: TlsServer): void {

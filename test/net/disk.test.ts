@@ -26,7 +26,7 @@ class Bench {
       this.onDone();
       if (--this.#missing === 0) this.#wake();
     };
-    const volumes = { data: this.directory, log: this.directory };
+    const volumes = { data: this.directory, log: this.directory, conf: this.directory };
     this.disk = new Disk(volumes, done, () => setImmediate(() => this.disk.flush()));
   }
   /** Called with every outcome, before it counts. */
@@ -211,4 +211,21 @@ test("what was asked to be appended before a failure was known is dropped, and n
   bench.disk.sync(bench.op(), A);
   expect(await bench.settle()).toEqual(["3 synced"]);
   expect(bench.text(A)).toBe("third");
+});
+
+test("the volume of the configuration file is that file's own directory", async () => {
+  const bench = start();
+  const next = "conf/zoo.cfg.dynamic.next" as FileName;
+  bench.append(next, "server.1=a:2888:3888");
+  bench.disk.sync(bench.op(), next);
+  bench.disk.rename(bench.op(), next, "conf/zoo.cfg.dynamic.5" as FileName);
+  bench.disk.syncDirectory(bench.op(), "conf" as DirectoryName);
+  expect(await bench.settle()).toEqual(["1 synced", "2 renamed", "3 synced"]);
+  expect(fs.readFileSync(path.join(bench.directory, "zoo.cfg.dynamic.5"), "utf8")).toBe("server.1=a:2888:3888");
+  const without = new Disk(
+    { data: bench.directory, log: bench.directory },
+    () => {},
+    () => {},
+  );
+  expect(() => without.readAt(1 as DiskOp, next, 0, 1)).toThrow(/only a server with a configuration file names one/);
 });

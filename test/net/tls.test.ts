@@ -138,7 +138,10 @@ test("what cannot be used is one line with the remedy", () => {
   expect(complaint({ keyStore: "/nowhere.pem" })).toMatch(/cannot be read/);
   expect(complaint({ keyStore: file("server.p12"), keyStorePassword: "wrong" })).toMatch(/cannot be used/);
   expect(complaint({ keyStore: file("ca.pem") })).toMatch(/cannot be used/);
-  expect(complaint({ ...SERVER, trustStore: file("server.p12") })).toMatch(/openssl pkcs12 -in/);
+  expect(complaint({ ...SERVER, trustStore: file("trust.p12") })).toMatch(
+    /trust\.p12: cannot be decrypted; correct ssl\.trustStore\.password$/,
+  );
+  expect(complaint({ ...SERVER, trustStore: file("ca.pem"), trustStoreType: "PKCS12" })).toMatch(/no PKCS #12 file$/);
   expect(complaint({ ...SERVER, cipherSuites: ["NONSENSE"] })).toMatch(/^zoo\.cfg: ssl\.ciphersuites: "NONSENSE"/);
   expect(complaint({ ...SERVER, enabledProtocols: ["SSLv3"] })).toMatch(/"SSLv3" is no TLS protocol/);
 });
