@@ -6,16 +6,22 @@
  */
 import type { Address, Context } from "../actor.ts";
 import type { Zxid } from "../base/zxid.ts";
+import type { Reader } from "../jute/reader.ts";
+import { encodeUtf8, utf8Length } from "../jute/utf8.ts";
+import type { Request } from "../pipeline/request.ts";
 import type { ReconfigGate } from "../pipeline/state.ts";
-import { utf8Length } from "../jute/utf8.ts";
 import { Code } from "../protocol/codes.ts";
 import { ELECTION_FRAME_MAX, NOTIFICATION_BYTES_MIN } from "../protocol/election-messages.ts";
+import { OpCode } from "../protocol/op-codes.ts";
+import { readReconfigRequest } from "../protocol/requests.ts";
 import type { ReconfigRequest } from "../protocol/requests.ts";
+import type { Txn } from "../protocol/txns.ts";
 import type { AckSet } from "../quorum/ack-set.ts";
 import { QuorumConfig } from "../quorum/config.ts";
 import type { Member } from "../quorum/config.ts";
 import { readMember } from "../quorum/config-text.ts";
 import type { QuorumView } from "../quorum/view.ts";
+import { CONFIG_PATH } from "../tree/paths.ts";
 import type { Role } from "./role.ts";
 
 /** A notification carries the whole text; a longer one could not be elected with any more. */
@@ -36,14 +42,17 @@ export class LeaderReconfigGate implements ReconfigGate {
     this.#syncedFollowers = syncedFollowers;
   }
 
-  prepare(cx: Context, request: ReconfigRequest, zxid: Zxid): string | number {
-    const next = nextConfig(request, {
+  prepare(cx: Context, request: Request, body: Reader): Txn | number {
+    const wanted = readReconfigRequest(body);
+    if (body.failed) return Code.MARSHALLINGERROR;
+    const next = nextConfig(wanted, {
       view: this.#view,
       standaloneEnabled: this.#standaloneEnabled,
       syncedFollowers: this.#syncedFollowers(cx),
-      zxid,
+      zxid: request.zxid,
     });
-    return typeof next === "number" ? next : next.text();
+    if (typeof next === "number") return next;
+    return { type: OpCode.reconfig, path: CONFIG_PATH, data: encodeUtf8(next.text()), version: -1 };
   }
 }
 
