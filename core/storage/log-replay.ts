@@ -37,6 +37,13 @@ export interface ReplayInput {
   readonly digest: SnapshotDigest | undefined;
   /** Any entry at all is fatal: there is no snapshot it could follow on. */
   readonly refuseEntries: boolean;
+  /** The first entry follows on the tree's lastProcessedZxid. */
+  readonly followsSnapshot: boolean;
+  /**
+   * Of later snapshots that could not be loaded. Each is of a txn that was the last of something: when the logs pass it
+   * by without having it, then what came before it was in that snapshot alone.
+   */
+  readonly mustReach: readonly Zxid[];
   readonly mutants: ReadonlySet<string>;
 }
 
@@ -170,34 +177,43 @@ export class LogReplay {
         this.#damageReport(`the transaction ${formatZxid(zxid)} is of an unknown kind`, reader.entryOffset),
       );
     }
-    this.#checkOrder(cx, zxid);
+    const isNew = zxid > this.#lastZxid;
+    if (!this.#checkOrder(cx, zxid)) return;
     const { header, txn, digest } = entry;
     if (txn.type === OpCode.createSession) this.#input.sessions.set(header.clientId, txn.timeOut);
     else if (txn.type === OpCode.closeSession) this.#input.sessions.delete(header.clientId);
     this.#input.tree.apply(header, this.#mutated(txn), NO_LISTENER);
     this.txnsReplayed++;
     this.#compareDigest(zxid, digest);
-    this.#committed.push({ zxid, payload: bytes.subarray(start, end) });
+    if (isNew) this.#committed.push({ zxid, payload: bytes.subarray(start, end) });
     if (this.#committed.length > this.#committedMax) this.#committed.shift();
   }
 
-  /** Neither is an error to Java; but a gap is what is left where a log has been lost. */
-  #checkOrder(cx: Context, zxid: Zxid): void {
+  /**
+   * Neither is an error to Java. But a hole inside an epoch is left where a log has been lost, and what came after it
+   * was made on top of what is missing. (Between two epochs nothing can be told. Replaying twice does no harm.) False
+   * after ending.
+   */
+  #checkOrder(cx: Context, zxid: Zxid): boolean {
     const last = this.#lastZxid;
-    if (zxid <= last && this.txnsReplayed > 0) {
+    const isFirst = this.txnsReplayed === 0;
+    if (zxid <= last && !isFirst) {
       cx.facts.log("warn", "transactions in the log are not in order", {
         file: this.#name(),
         zxid: formatZxid(zxid),
         after: formatZxid(last),
       });
-    } else if (zxid > last + 1 && last >= 0 && epochOf(zxid) === epochOf(last)) {
-      cx.facts.log("warn", "transactions are missing from the log", {
-        file: this.#name(),
-        after: formatZxid(last),
-        before: formatZxid(zxid),
-      });
+    } else if (zxid > last + 1 && epochOf(zxid) === epochOf(last) && (!isFirst || this.#input.followsSnapshot)) {
+      this.#end(this.#holeReport(last, zxid));
+      return false;
+    }
+    const passed = this.#input.mustReach.find((one) => one > last && one < zxid);
+    if (passed !== undefined) {
+      this.#end(this.#holeReport(last, zxid));
+      return false;
     }
     this.#lastZxid = Math.max(last, zxid) as Zxid;
+    return true;
   }
 
   #compareDigest(zxid: Zxid, digest: TxnDigest | undefined): void {
@@ -223,6 +239,16 @@ export class LogReplay {
     if (txn.type !== OpCode.multi || !this.#input.mutants.has("misreplay-multi")) return txn;
     // Forgets that one failed part undoes all of them.
     return { type: txn.type, txns: txn.txns.filter((sub) => sub.type !== OpCode.error) };
+  }
+
+  #holeReport(last: Zxid, zxid: Zxid): string {
+    const offset = this.#reader!.entryOffset;
+    return (
+      `transactions are missing: in ${this.#name()}, at offset ${offset}, ${formatZxid(zxid)} comes after ` +
+      `${formatZxid(last)}. Put back the log, or the snapshot, that holds those in between. To do without them and all ` +
+      `after them instead, cut the file there (truncate -s ${offset}) and move the logs after it away, if there are ` +
+      `any; or, in an ensemble most of whose servers run, move all of version-2 away: this server gets it from them`
+    );
   }
 
   #damageReport(damage: string, offset: number): string {

@@ -24,8 +24,10 @@ import {
   temporariesIn,
 } from "./files.ts";
 import type { LogFile, SnapshotFile } from "./files.ts";
+import { hasRewriteNote } from "./history-rewrite.ts";
 import { LogReplay } from "./log-replay.ts";
 import type { LoggedTxn } from "./log-replay.ts";
+import { RewriteRedo } from "./rewrite-redo.ts";
 import type { SnapshotDigest } from "./snapshot-reader.ts";
 import { SnapshotLoading } from "./snapshot-loading.ts";
 import { SnapshotWriter } from "./snapshot-writer.ts";
@@ -63,6 +65,7 @@ export class Recovery {
   /** Operations whose completion ends the phase. */
   readonly #ops: Map<DiskOp, DirectoryName | undefined> = new Map();
   #isMarked = false;
+  #redo: RewriteRedo | undefined;
   #temporaries: readonly FileName[] = [];
   #snapshots: SnapshotFile[] = [];
   #logs: LogFile[] = [];
@@ -71,6 +74,7 @@ export class Recovery {
   #loading: SnapshotLoading | undefined;
   /** One line per snapshot that was tried in full and did not hold. */
   readonly #broken: string[] = [];
+  readonly #brokenZxids: Zxid[] = [];
   #replay: LogReplay | undefined;
   #founding: SnapshotWriter | undefined;
   #found: { readonly tree: DataTree; readonly sessions: Map<SessionId, Millis> } | undefined;
@@ -98,6 +102,10 @@ export class Recovery {
       this.#onReplayMoved(cx);
       return true;
     }
+    if (this.#redo?.onDiskDone(cx, op, outcome)) {
+      this.#onRedoMoved(cx);
+      return true;
+    }
     if (this.#onFoundingDone(cx, op, outcome)) return true;
     if (!this.#ops.has(op)) return false;
     const directory = this.#ops.get(op);
@@ -115,6 +123,7 @@ export class Recovery {
     if (directory === SNAPSHOT_DIRECTORY) {
       this.#snapshots = snapshotsIn(files);
       this.#temporaries = temporariesIn(files);
+      this.#redo = hasRewriteNote(files) ? new RewriteRedo(this.#config) : undefined;
     } else if (directory === LOG_DIRECTORY) this.#logs = logsIn(files);
     else this.#isMarked = files.some(({ name }) => name === "initialize");
   }
@@ -123,6 +132,7 @@ export class Recovery {
   #onward(cx: Context): void {
     switch (this.#phase) {
       case "listing":
+        if (this.#redo !== undefined) return this.#redo.start(cx);
         this.#phase = "sweeping";
         return this.#sweep(cx);
       case "sweeping":
@@ -138,6 +148,15 @@ export class Recovery {
       case "done":
         invariant(false, "these phases are ended by their parts");
     }
+  }
+
+  /** What is there is not the history before an interrupted change to it has been finished. */
+  #onRedoMoved(cx: Context): void {
+    const { result } = this.#redo!;
+    if (result === undefined) return;
+    if (result !== "done") return this.#fatal(result.failed);
+    this.#redo = undefined;
+    this.start(cx);
   }
 
   /** Removes what interrupted writers left: unfinished snapshots, and a newest log that never got a byte (3.9.3). */
@@ -189,6 +208,7 @@ export class Recovery {
           reason: loading.failure,
         });
         this.#broken.push(`${this.#display(file)}: ${loading.failure}`);
+        this.#brokenZxids.push(zxid);
         return this.#loadNext(cx);
       case "loaded": {
         this.#loading = undefined;
@@ -222,6 +242,8 @@ export class Recovery {
       digest,
       // Without any snapshot the logs may begin in the middle of the story.
       refuseEntries: !found && !this.#config.snapshotTrustEmpty,
+      followsSnapshot: found,
+      mustReach: this.#brokenZxids,
       mutants: this.#mutants,
     });
     this.#replay.start(cx);

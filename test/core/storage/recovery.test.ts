@@ -374,19 +374,26 @@ test("a file that is no log, or an older one without its header, is fatal", () =
   expect(fatal(keeper.disk)).toMatch(/log\.0 is damaged at offset 0: the file ends inside its header/);
 });
 
-test("a missing stretch of the log is mentioned", () => {
-  const lines: string[] = [];
-  const disk = new MemoryDisk({
-    ...NO_FACTS,
-    log: (level, message) => lines.push(`${level} ${message}`),
-  });
-  const keeper = start(disk);
-  keeper.create("/a");
-  keeper.tree.lastProcessedZxid = 5 as Zxid;
-  keeper.create("/b");
+test("a missing stretch of the log is fatal, and says between which transactions", () => {
+  const keeper = withSomeData();
+  keeper.tree.lastProcessedZxid = 8 as Zxid;
+  keeper.create("/later");
   keeper.commit();
-  recovered(disk);
-  expect(lines).toContain("warn transactions are missing from the log");
+  expect(fatal(keeper.disk)).toMatch(
+    /^transactions are missing: in log\/version-2\/log\.1, at offset \d+, 0x9 comes after 0x4/,
+  );
+});
+
+test("a snapshot covers a stretch that the log lacks, and when it cannot be loaded that is fatal", () => {
+  const keeper = withSomeData();
+  keeper.tree.lastProcessedZxid = 0x1_0000_0000 as Zxid;
+  const { file } = keeper.snapshot();
+  keeper.create("/later");
+  keeper.commit();
+  expect(recovered(keeper.disk).lastZxid).toBe(0x1_0000_0001);
+  // Without the snapshot the zxids alone, 4 and then 1 of the next epoch, would not tell that anything is missing.
+  flip(keeper.disk, file, 100);
+  expect(fatal(keeper.disk)).toMatch(/transactions are missing: .* 0x100000001 comes after 0x4/);
 });
 
 test("remains of an interrupted snapshot are swept away and a snapshot of the same zxid replaces the old one", () => {
