@@ -169,7 +169,13 @@ export class EnsembleClient implements Actor {
     }
     const typeAt = out.length;
     writeRequestHeader(out, xid, 0);
-    const type = writeRandomRequest(out, this.#prng, false);
+    const bodyAt = out.length;
+    let type = writeRandomRequest(out, this.#prng, false);
+    // Reads are asked where it is known what was asked.
+    while (!isWrite(type)) {
+      out.length = bodyAt;
+      type = writeRandomRequest(out, this.#prng, false);
+    }
     out.patchInt(typeAt + 4, type);
     this.#ask(cx, xid, type);
   }

@@ -33,6 +33,8 @@ export class Agreement implements Checker {
   readonly #servers: Map<string, Server> = new Map();
   readonly #applied: Map<number, Applied> = new Map();
   readonly #before: Map<number, number> = new Map();
+  /** What was applied to an empty tree. */
+  readonly #first: Set<number> = new Set();
   #newest = 0;
   /** Digests and predecessors compared. */
   premises = 0;
@@ -53,6 +55,25 @@ export class Agreement implements Checker {
     let at: number | undefined = tip;
     while (at !== undefined && at > zxid) at = this.#before.get(at);
     return at === undefined ? undefined : at === zxid;
+  }
+
+  /**
+   * The zxids that lead to `tip`, in order; undefined when the way back is lost. `known`: every txn that was ever logged.
+   * An epoch's own zxid stands for the last txn before it, as its leader has it.
+   */
+  historyUpTo(tip: number, known: ReadonlyMap<number, unknown>): number[] | undefined {
+    const chain: number[] = [];
+    let at: number | undefined = tip;
+    if (counterOf(tip as Zxid) === 0) at = largestBelow(tip, this.#before.keys());
+    for (; at !== undefined && at > 0; at = this.#before.get(at)) {
+      if (!known.has(at)) return undefined;
+      chain.push(at);
+    }
+    chain.reverse();
+    // Whoever applied the first one had nothing before it.
+    const first = chain[0];
+    if (first !== undefined && !this.#first.has(first)) return undefined;
+    return chain;
   }
 
   fact(host: string, name: FactName, a: number | bigint, b: number): void {
@@ -81,6 +102,7 @@ export class Agreement implements Checker {
     server.newest = Math.max(server.newest, zxid);
     this.#newest = Math.max(this.#newest, zxid);
     // An epoch's own zxid is nobody's txn; what came before it is not known from it.
+    if (last === 0) this.#first.add(zxid);
     if (last >= 0 && counterOf(last as Zxid) !== 0) this.#follows(host, zxid, last);
     else if (last < 0 || epochOf(last as Zxid) !== epochOf(zxid as Zxid)) this.premises++;
     if (zxid > server.fuzzyTo) this.#compare(host, zxid, digest);
@@ -130,6 +152,12 @@ export class Agreement implements Checker {
     if (server === undefined) this.#servers.set(host, (server = { last: -1, newest: 0, fuzzyTo: 0 }));
     return server;
   }
+}
+
+function largestBelow(bound: number, zxids: Iterable<number>): number | undefined {
+  let largest: number | undefined;
+  for (const zxid of zxids) if (zxid < bound && (largest === undefined || zxid > largest)) largest = zxid;
+  return largest;
 }
 
 function finite(zxid: number): number {
