@@ -27,6 +27,8 @@ export interface Install {
   readonly recovered: Recovered | undefined;
   /** Set when the disk failed: the server must not go on. */
   readonly failure: string | undefined;
+  /** Set when there is no way to what the leader asked for: everything is as it was. */
+  readonly refusal: string | undefined;
   start(cx: Context): void;
   deadline(): Millis;
   onDeadline(cx: Context): void;
@@ -50,6 +52,7 @@ export class SnapshotInstall implements Install {
   readonly zxid: Zxid;
   recovered: Recovered | undefined;
   failure: string | undefined;
+  readonly refusal = undefined;
   readonly #tree: DataTree;
   readonly #sessions: Map<SessionId, Millis>;
   readonly #writer: SnapshotWriter;
@@ -128,6 +131,7 @@ export class TruncationInstall implements Install {
   readonly zxid: Zxid;
   recovered: Recovered | undefined;
   failure: string | undefined;
+  refusal: string | undefined;
   readonly #truncation: Truncation;
   readonly #recovery: Recovery;
   #recovering = false;
@@ -172,6 +176,7 @@ export class TruncationInstall implements Install {
     if (result === "done") {
       this.#recovering = true;
       this.#recovery.start(cx);
-    } else this.failure = `the transaction log cannot be cut after ${formatZxid(this.zxid)}: ${result.failed}`;
+    } else if (result.untouched) this.refusal = result.failed;
+    else this.failure = `the transaction log cannot be cut after ${formatZxid(this.zxid)}: ${result.failed}`;
   }
 }

@@ -33,7 +33,7 @@ export interface LeaderLinkOptions {
 }
 
 export class LeaderLink {
-  readonly stream: PacketStream;
+  stream: PacketStream;
   /** What is to be sent at the end of this event. */
   readonly out: Writer = new Writer(1024);
   readonly #options: LeaderLinkOptions;
@@ -57,8 +57,12 @@ export class LeaderLink {
     this.stream = new PacketStream(options.dataMax);
   }
 
-  /** Begins to connect, within this event. */
+  /** Begins to connect, within this event: anew, if there is a connection. */
   start(cx: Context): void {
+    this.close(cx);
+    this.stream = new PacketStream(this.#options.dataMax);
+    this.#pauses = 0;
+    this.#tries = 0;
     this.#connectBy = cx.now + this.#options.connectWithin;
     this.#try(cx);
   }

@@ -3,7 +3,7 @@
  * Learner.registerWithLeader; reference, section 3.3). A promise (acceptedEpoch) is durable before it is given.
  */
 import type { Context } from "../actor.ts";
-import { epochOf, packZxid } from "../base/zxid.ts";
+import { ZXID_ZERO, epochOf, packZxid } from "../base/zxid.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { Writer } from "../jute/writer.ts";
 import {
@@ -18,6 +18,8 @@ import type { RoleHost } from "./role.ts";
 
 /** Java: ExitCode.UNABLE_TO_ACCESS_DATADIR. */
 const EXIT_DATA_DIRECTORY = 3;
+/** What a history without any txn ends with. */
+const NO_HISTORY = ZXID_ZERO;
 /** This epoch was promised before, possibly to a leader that came to nothing: this server's history does not count. */
 const ALREADY_PROMISED = -1;
 
@@ -39,6 +41,8 @@ export type EpochAnswer = { readonly refused: string } | "answered" | "promising
 /**
  * LEADERINFO names an epoch. "promising": the promise has to reach the disk first, and `promised` is called when it has
  * (the role may be over by then); "answered": it was given before, and ACKEPOCH has been written to `out`.
+ * `needsTree`: what is here is of no use, so that this server asks for everything. It can only where its answer does
+ * not count: otherwise a leader would be told of a history that falls short of what this server has acknowledged.
  */
 export function answerEpoch(
   cx: Context,
@@ -46,6 +50,7 @@ export function answerEpoch(
   out: Writer,
   zxid: Zxid,
   data: Uint8Array | null,
+  needsTree: boolean,
   promised: () => void,
 ): EpochAnswer {
   const version = readIntData(data);
@@ -60,7 +65,7 @@ export function answerEpoch(
   // The end of the log: the server applies everything that is in it before it takes a role (reference, S07 and S08).
   const last = host.state.tree.lastProcessedZxid;
   if (epoch === accepted) {
-    writeAckEpoch(out, last, ALREADY_PROMISED);
+    writeAckEpoch(out, needsTree ? NO_HISTORY : last, ALREADY_PROMISED);
     return "answered";
   }
   epochs.setAccepted(cx, epoch, (then, ok) => {

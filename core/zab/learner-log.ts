@@ -136,7 +136,7 @@ export class LearnerLog implements LogSink {
    * Applies it at once. `designated`: it is a reconfig, and names the leader from now on. Returns why the role must end,
    * if it must; it may have ended already.
    */
-  commit(cx: Context, zxid: Zxid, designated: number | undefined): string | undefined {
+  commit(cx: Context, zxid: Zxid, designated?: number): string | undefined {
     if (zxid <= this.#committed) return undefined;
     const head = this.#pending.peek();
     if (head === undefined) return `the leader committed ${formatZxid(zxid)}, which it had not proposed`;

@@ -57,13 +57,14 @@ export class Learner implements Role {
   /** Only an observer may be told to keep no log (syncEnabled=false). */
   readonly #logs: boolean;
   readonly #link: LeaderLink;
-  readonly #stream: PacketStream;
   readonly #forwarding: Forwarding;
   readonly #config: LearnerConfig;
   readonly #receiver: SyncReceiver;
   #log: LearnerLog;
   #phase: Phase = "connecting";
   #epoch = 0;
+  /** The leader's TRUNC is impossible here: only a tree will do. */
+  #needsTree = false;
   /** Why the role ends as soon as memory and disk are one history again. */
   #leaveOnceInstalled: string | undefined;
 
@@ -80,7 +81,6 @@ export class Learner implements Role {
       connectWithin: (ensemble.connectToLearnerMasterLimit || ensemble.initLimit) * config.tickTime,
       dataMax: config.juteMaxBuffer + config.juteMaxBufferExtra,
     });
-    this.#stream = this.#link.stream;
     this.#forwarding = new Forwarding(this.#link.out);
     this.#config = new LearnerConfig(host);
     this.#receiver = new SyncReceiver(host, this.#link);
@@ -140,7 +140,7 @@ export class Learner implements Role {
     this.#link.heard(cx);
     if (this.#receiver.isLoading) this.#leave(cx, this.#receiver.onBytes(cx, bytes));
     else {
-      this.#stream.accept(bytes);
+      this.#link.stream.accept(bytes);
       this.#read(cx);
     }
     return true;
@@ -155,7 +155,6 @@ export class Learner implements Role {
   onDrained(_cx: Context, conn: ConnId): boolean {
     return this.#link.is(conn);
   }
-
   onDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): boolean {
     if (!this.#receiver.isInstalling) return this.#log.onDiskDone(cx, op, outcome);
     if (!this.#receiver.onDiskDone(cx, op, outcome)) return false;
@@ -166,7 +165,6 @@ export class Learner implements Role {
   deadline(): Millis {
     return Math.min(this.#link.deadline(), this.#receiver.deadline(), this.#log.deadline());
   }
-
   onDeadline(cx: Context): void {
     this.#leave(cx, this.#link.onDeadline(cx));
     if (this.#phase === "ended") return;
@@ -203,7 +201,7 @@ export class Learner implements Role {
   // What the leader says
 
   #read(cx: Context): void {
-    const stream = this.#stream;
+    const { stream } = this.#link;
     while (this.#phase !== "ended" && this.#phase !== "receiving") {
       const status = stream.next();
       if (status === "malformed") return this.#leave(cx, "the leader sent what is not a packet");
@@ -224,10 +222,7 @@ export class Learner implements Role {
         return this.#onLeaderInfo(cx, packet);
       case "choosing":
         return this.#onSyncMode(cx, packet);
-      case "connecting":
-      case "promising":
-      case "receiving":
-      case "ended":
+      default:
         return this.#leaveForType(cx, packet);
     }
   }
@@ -235,9 +230,10 @@ export class Learner implements Role {
   #onLeaderInfo(cx: Context, packet: PacketStream): void {
     if (packet.type !== PacketType.leaderInfo) return this.#leaveForType(cx, packet);
     const { zxid, data } = packet;
-    const answer = answerEpoch(cx, this.#host, this.#link.out, zxid, data, () => {
+    const answer = answerEpoch(cx, this.#host, this.#link.out, zxid, data, this.#needsTree, () => {
       if (this.#phase !== "promising") return;
       writeAckEpoch(this.#link.out, this.#log.last, this.#host.epochs.current);
+      this.#needsTree = false;
       this.#phase = "choosing";
     });
     if (typeof answer === "object") return this.#leave(cx, answer.refused);
@@ -246,8 +242,9 @@ export class Learner implements Role {
   }
 
   #onSyncMode(cx: Context, packet: PacketStream): void {
-    const { zxid } = packet;
-    switch (packet.type) {
+    const { type, zxid } = packet;
+    if (this.#needsTree && type !== PacketType.snap) return this.#leaveForType(cx, packet);
+    switch (type) {
       case PacketType.diff:
         // Its zxid says where the leader is. What is here moves only by what is received (reference, S20).
         cx.facts.synced("diff", zxid);
@@ -268,6 +265,8 @@ export class Learner implements Role {
 
   /** The history that was received is durable, and this server's. */
   #considerInstalled(cx: Context): void {
+    const refusal = this.#receiver.takeRefusal();
+    if (refusal !== undefined) return this.#askForTree(cx, refusal);
     const installed = this.#receiver.takeInstalled(cx);
     if (installed === undefined) return;
     const { how, zxid } = installed;
@@ -280,6 +279,14 @@ export class Learner implements Role {
     this.#read(cx);
   }
 
+  #askForTree(cx: Context, refusal: string): void {
+    cx.facts.log("warn", "asking the leader for everything", { reason: refusal });
+    if (this.#leaveOnceInstalled !== undefined) return this.#leave(cx, this.#leaveOnceInstalled);
+    this.#needsTree = true;
+    this.#phase = "connecting";
+    this.#link.start(cx);
+  }
+
   /** Once it is known what this server's history goes on from: the same packets before UPTODATE and after. */
   #onHistoryPacket(cx: Context, packet: PacketStream): void {
     const { type, zxid, data } = packet;
@@ -290,7 +297,8 @@ export class Learner implements Role {
         if (this.#isObserver && isLive) {
           return cx.facts.log("warn", `an observer was sent ${packetName(type)}`, { zxid: formatZxid(zxid) });
         }
-        return type === PacketType.proposal ? this.#propose(cx, zxid, data) : this.#commit(cx, zxid);
+        if (type === PacketType.commit) return this.#leave(cx, this.#log.commit(cx, zxid));
+        return this.#leave(cx, this.#log.propose(cx, zxid, data));
       case PacketType.ping:
         // Java's learners do not answer before UPTODATE either, and no leader expects it.
         if (isLive) writePingReply(this.#link.out, zxid, this.#host.state.sessions.takeTouched());
@@ -322,20 +330,11 @@ export class Learner implements Role {
     const activation = readActivate(packet.data);
     if (activation === undefined) return this.#leave(cx, "the leader's reconfiguration is cut short");
     if (informs) this.#inform(cx, packet.zxid, activation.proposal, activation.designated);
-    else this.#commit(cx, packet.zxid, activation.designated);
+    else this.#leave(cx, this.#log.commit(cx, packet.zxid, activation.designated));
   }
 
   #inform(cx: Context, zxid: Zxid, data: Uint8Array | null, designated?: number): void {
-    this.#propose(cx, zxid, data);
-    if (this.#phase !== "ended") this.#commit(cx, zxid, designated);
-  }
-
-  #propose(cx: Context, zxid: Zxid, data: Uint8Array | null): void {
-    this.#leave(cx, this.#log.propose(cx, zxid, data));
-  }
-
-  #commit(cx: Context, zxid: Zxid, designated?: number): void {
-    this.#leave(cx, this.#log.commit(cx, zxid, designated));
+    this.#leave(cx, this.#log.propose(cx, zxid, data) ?? this.#log.commit(cx, zxid, designated));
   }
 
   #onSync(cx: Context): void {

@@ -83,6 +83,13 @@ export class SyncReceiver {
     return true;
   }
 
+  /** Why the leader's way does not exist here: nothing has changed, and nothing is under way any more. */
+  takeRefusal(): string | undefined {
+    const refusal = this.#install?.refusal;
+    if (refusal !== undefined) this.#install = undefined;
+    return refusal;
+  }
+
   /** Makes the installed database the server's, once it is durable; undefined before. Then more may be read. */
   takeInstalled(cx: Context): Install | undefined {
     const install = this.#install;
