@@ -27,6 +27,12 @@ export const EARLY_LEARNERS_MAX: number = 64;
 export const LEADER_CONNECT_TRIES: number = 5;
 /** Beyond this much logged and not durable, a learner reads no more of what its leader sends until all of it is. */
 export const LEARNER_BACKLOG_BYTES: number = 32 * 1024 * 1024;
+/** Bytes of proposals gathered for learners before they are handed to the host in the middle of an event. */
+export const LEARNER_BATCH_BYTES: number = 256 * 1024;
+/** What one learner is sent per event while it is brought up to date: a tree, or txns it missed. */
+export const CATCH_UP_BYTES_PER_EVENT: number = 256 * 1024;
+/** Beyond this much unsent, nothing more is produced for a learner that is brought up to date until all has gone out. */
+export const CATCH_UP_QUEUE_BYTES: number = 1024 * 1024;
 /** A four-letter word's reply is cut into sends of this size. */
 export const WORD_REPLY_BYTES: number = 64 * 1024;
 
