@@ -232,6 +232,7 @@ function ensembleOf(draft: ConfigDraft, config: QuorumConfig, own: Member, sourc
     members: config.text(),
     proposedMembers: proposed?.text(),
     configFile: file !== undefined && draft.server.reconfigEnabled ? path.basename(file) : undefined,
+    configDirectory: file === undefined ? undefined : path.dirname(file),
   };
 }
 
