@@ -52,6 +52,8 @@ export class Broadcast implements TxnSink, LogSink {
   readonly #proposals: Proposals;
   readonly #payloads = new ByteArena();
   readonly #barriers = new Deque<Barrier>();
+  /** Where the epoch began: no txn has that zxid. */
+  readonly begin: Zxid;
   #lastProposed: Zxid;
   #lastCommitted: Zxid;
   #ending: Ending | undefined;
@@ -67,9 +69,10 @@ export class Broadcast implements TxnSink, LogSink {
     this.#log = new LogAndSync(state, host.log, host.prng.fork("log"), this);
     const reconfig = new LeaderReconfigGate(host.view, ensemble.standaloneEnabled, syncedFollowers);
     this.prepare = new PrepareStage({ ...state, reconfig }, this);
+    this.begin = state.tree.lastProcessedZxid;
     // Not zero: whoever is brought up to date before the first txn must not look as if it were ahead (S06).
-    this.#lastProposed = state.tree.lastProcessedZxid;
-    this.#lastCommitted = state.tree.lastProcessedZxid;
+    this.#lastProposed = this.begin;
+    this.#lastCommitted = this.begin;
   }
 
   get lastProposed(): Zxid {

@@ -135,11 +135,14 @@ export class Leader implements Role, LearnerEvents {
 
   flush(cx: Context): void {
     if (this.#phase === "ended") return;
-    if (this.#broadcast?.takeReleased()) this.#host.released(cx);
+    while (this.#broadcast?.takeReleased()) this.#host.released(cx);
     this.#learners.flush(cx);
     const ending = this.#ending ?? this.#broadcast?.ending;
-    if (ending?.kind === "reconfig") this.#host.leaveForConfig(cx, ending.designated);
-    else if (ending !== undefined) this.#host.leave(cx, ending.reason);
+    if (ending === undefined) return;
+    // Whoever was answered in this event still gets the answer.
+    this.#host.replies.flush(cx);
+    if (ending.kind === "reconfig") this.#host.leaveForConfig(cx, ending.designated);
+    else this.#host.leave(cx, ending.reason);
   }
 
   // Discovery

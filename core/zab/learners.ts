@@ -7,7 +7,7 @@
  */
 import type { Address, CloseCause, ConnId, Context, DiskOp, DiskOutcome, Millis } from "../actor.ts";
 import type { Zxid } from "../base/zxid.ts";
-import { counterOf, epochOf, packZxid } from "../base/zxid.ts";
+import { ZXID_ZERO, counterOf, epochOf, packZxid } from "../base/zxid.ts";
 import { encodeUtf8 } from "../jute/utf8.ts";
 import { Writer } from "../jute/writer.ts";
 import { EARLY_LEARNERS_MAX } from "../limits.ts";
@@ -95,10 +95,12 @@ export class Learners {
 
   /** UPTODATE */
   upToDate(cx: Context, link: LearnerLink): void {
+    const broadcast = this.#broadcast!;
     link.state = "synced";
     this.table.tell(cx, link, PacketType.upToDate, ZXID_NONE);
+    if (link.acknowledged < broadcast.begin) link.acknowledged = broadcast.begin;
     // It may have acknowledged proposals before what it says counted (S16).
-    if (!link.observer) this.#broadcast!.acknowledgeAll(cx, link.id, link.acknowledged);
+    if (!link.observer) broadcast.acknowledgeAll(cx, link.id, link.acknowledged);
   }
 
   drop(cx: Context, link: LearnerLink, why: string): void {
@@ -165,8 +167,7 @@ export class Learners {
     const link = this.table.find(conn);
     if (link === undefined) return false;
     if (link.catchUp === undefined) return true;
-    // It takes what it is sent; it has nothing to say before it has all of it.
-    this.#heard(cx, link);
+    this.#isTaking(cx, link);
     link.catchUp.onDrained(cx);
     this.#afterCatchUp(cx, link);
     return true;
@@ -189,6 +190,7 @@ export class Learners {
   onDeadline(cx: Context): void {
     for (const link of this.table.links) {
       if (link.catchUp === undefined || link.catchUp.deadline() > cx.now) continue;
+      this.#isTaking(cx, link);
       link.catchUp.onDeadline(cx);
       this.#afterCatchUp(cx, link);
     }
@@ -246,6 +248,8 @@ export class Learners {
     }
     this.table.send(cx, link, w);
     this.table.goLive(link);
+    // Whether it acknowledges what it was sent to catch up is its own affair.
+    link.acknowledged = this.#broadcast?.lastCommitted ?? ZXID_ZERO;
     link.silentUntil = cx.now + this.#ticks(this.#host.ensemble.initLimit);
   }
 
@@ -344,6 +348,11 @@ export class Learners {
     const settled = link.state === "synced" || link.state === "acknowledged";
     link.silentUntil = cx.now + this.#ticks(settled ? syncLimit : initLimit);
     link.supportsUntil = Math.max(link.supportsUntil, cx.now + this.#ticks(syncLimit));
+  }
+
+  /** What is sent to it leaves this server. It has nothing to say itself before it has all of it. */
+  #isTaking(cx: Context, link: LearnerLink): void {
+    link.silentUntil = cx.now + this.#ticks(this.#host.ensemble.initLimit);
   }
 
   #ticks(count: number): Millis {
