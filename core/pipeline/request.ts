@@ -53,6 +53,8 @@ export class Request {
   done = false;
   /** Not to be executed: answered with this code alone. */
   refusal: number = Code.OK;
+  /** The closeSession of a local session: no txn, but a reply in its turn, and the end of the connection. */
+  ending = false;
   /** The session is served elsewhere by now: instead of a reply, the connection ends. */
   moved = false;
 

@@ -1,6 +1,6 @@
 /**
  * One client connection: what has been proved, what is owed, and why it is not being read (Java: ServerCnxn). The
- * conversation itself is client-port.ts.
+ * conversation itself is client-port.ts and its parts.
  */
 import type { Address, ConnId, Context, Millis } from "../actor.ts";
 import { Deque } from "../base/deque.ts";
@@ -15,7 +15,7 @@ import type { Session } from "../session/tracker.ts";
 
 /** Reasons for not parsing more of a connection's input; any of them suffices. */
 export const Hold = {
-  /** Its session is being made: a client may pipeline, but must wait. */
+  /** Its session is being made, or a leader asked about it: a client may pipeline, but must wait. */
   connecting: 1,
   /** Too many requests in process (globalOutstandingLimit). */
   outstanding: 2,
@@ -32,6 +32,19 @@ export type LinkPhase =
   | "open"
   /** closeSession, an error or the server's will: what is queued goes out, nothing more is parsed. */
   | "closing";
+
+/** What the parts of the port ask of it, for the connections it keeps. */
+export interface LinkKeeper {
+  /** What was written for `link` goes out, then nothing more happens on it. */
+  close(cx: Context, link: ClientLink): void;
+  /** One reason less to hold its input: what has come meanwhile is looked at. */
+  release(cx: Context, link: ClientLink, hold: number): void;
+  /** Something was heard of it: its session and its connection live on. */
+  touch(cx: Context, link: ClientLink): void;
+  /** Gives what was written to the host, and stops serving whoever does not read it. */
+  handOver(cx: Context, link: ClientLink): void;
+  restrain(cx: Context, link: ClientLink): void;
+}
 
 export class ClientLink implements Origin {
   readonly conn: ConnId;
