@@ -16,7 +16,8 @@ interface Subcommand {
 }
 
 const SUBCOMMANDS: readonly Subcommand[] = [
-  { name: "serve", summary: "run a server on this machine", load: () => import("./serve.ts") },
+  { name: "ensemble", summary: "run several servers on this machine, as one", load: () => import("./ensemble.ts") },
+  { name: "serve", summary: "run one server on this machine", load: () => import("./serve.ts") },
   { name: "shell", summary: "look at and change nodes, as zkCli does", load: () => import("./shell.ts") },
 ];
 

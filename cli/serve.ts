@@ -8,21 +8,23 @@ import type { Logger, LogLevel } from "../net/logger.ts";
 import { startServer } from "../net/server.ts";
 import type { RunningServer } from "../net/server.ts";
 import { ExitCode, StartError } from "../net/start-error.ts";
+import { LOG_LEVELS } from "./log-levels.ts";
+import { report, reportingFacts, stopWithStarter } from "./supervision.ts";
 
 interface ServeOptions {
   readonly port: string;
   readonly data: string;
   readonly logLevel: LogLevel;
+  readonly supervised?: true;
 }
-
-const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 export function register(command: Command): void {
   command
     .argument("[zoo.cfg]", "configuration as Apache ZooKeeper has it; without one: 127.0.0.1:2181, data in ./data")
     .option("-p, --port <port>", "port for clients, when there is no zoo.cfg", "2181")
     .option("-d, --data <directory>", "where data is kept, when there is no zoo.cfg", "data")
-    .addOption(new Option("--log-level <level>", "least important lines to print").choices(LEVELS).default("info"))
+    .addOption(new Option("--log-level <level>", "least important lines to print").choices(LOG_LEVELS).default("info"))
+    .addOption(new Option("--supervised", "report to the process that started this one, and end with it").hideHelp())
     .action(async (file: string | undefined, options: ServeOptions) => {
       const beside = (["port", "data"] as const).find((name) => command.getOptionValueSource(name) === "cli");
       if (file !== undefined && beside !== undefined) {
@@ -35,9 +37,14 @@ export function register(command: Command): void {
 /** Returns the exit code, ZooKeeper's. */
 async function serve(file: string | undefined, options: ServeOptions): Promise<number> {
   const logger = createLogger(options.logLevel);
+  let running: RunningServer | undefined;
+  const letGo = options.supervised ? stopWithStarter(() => running) : undefined;
   try {
     const config = file === undefined ? embeddedConfig(options) : readConfigFile(file);
-    const server = await startServer(config, { facts: loggingFacts(logger) });
+    const facts = loggingFacts(logger);
+    const server = await startServer(config, { facts: options.supervised ? reportingFacts(facts) : facts });
+    running = server;
+    if (options.supervised) report({ kind: "started", clientPort: server.clientPort });
     stopOnSignals(server, logger);
     greet(config, server, logger);
     const { code, reason } = await server.halted;
@@ -47,6 +54,8 @@ async function serve(file: string | undefined, options: ServeOptions): Promise<n
     if (!(error instanceof StartError)) throw error;
     process.stderr.write(`vivarium: ${error.message}\n`);
     return error.exitCode;
+  } finally {
+    letGo?.();
   }
 }
 
@@ -81,8 +90,9 @@ function greet(config: ServeConfig, server: RunningServer, logger: Logger): void
   if (!process.stdout.isTTY || clientPort === undefined) return;
   const host = config.clientPortAddress ?? "127.0.0.1";
   const address = `${host.includes(":") ? `[${host}]` : host}:${clientPort}`;
+  const who = config.ensemble === undefined ? "A ZooKeeper" : `Server ${config.server.serverId} of an ensemble`;
   process.stdout.write(`
-  A ZooKeeper is listening on ${address}; its data is in ${dataDir}.
+  ${who} is listening on ${address}; its data is in ${dataDir}.
   In another terminal:   npx vivarium shell -server ${address}
   To stop it:            Ctrl-C
 
