@@ -6,10 +6,14 @@
 import type { Context, DiskOp, DiskOutcome } from "../actor.ts";
 import type { ServerConfig } from "../config.ts";
 import { invariant } from "../invariant.ts";
-import { encodeUtf8 } from "../jute/utf8.ts";
+import { zxidHex } from "../base/zxid.ts";
+import { decodeUtf8, encodeUtf8 } from "../jute/utf8.ts";
 import { QuorumConfig } from "../quorum/config.ts";
 import { QuorumView } from "../quorum/view.ts";
 import type { DataTree } from "../tree/data-tree.ts";
+import { NO_NODE } from "../tree/data-tree.ts";
+import { CONFIG_PATH } from "../tree/paths.ts";
+import { whatBecomes } from "../zab/reconfig.ts";
 import type { Role } from "../zab/role.ts";
 import { DynamicConfigFiles } from "./dynamic-config.ts";
 
@@ -46,6 +50,18 @@ export class Membership {
     return this.#files.onDiskDone(cx, op, outcome);
   }
 
+  /**
+   * A reconfig that is in the log was proposed to this server, whether or not the file that says so became durable
+   * before it: it is the newest seen.
+   */
+  onRecovered(cx: Context, tree: DataTree): void {
+    const node = tree.find(CONFIG_PATH);
+    const data = node === NO_NODE ? null : tree.data(node);
+    const logged = data === null ? undefined : parseOrNone(decodeUtf8(data, 0, data.length));
+    if (logged !== undefined) this.propose(cx, logged);
+    this.initConfigNode(cx, tree);
+  }
+
   /** There is no record in any log for the first configuration, nor for one heard of during an election. */
   initConfigNode(cx: Context, tree: DataTree): void {
     const { current } = this.view;
@@ -67,37 +83,27 @@ export class Membership {
     kind: Role["kind"] | undefined,
     tree: DataTree,
   ): boolean {
-    if (!this.#enabled) return false;
-    const { view } = this;
-    const before = view.current;
-    if (config.version <= before.version) return false;
-    view.current = config;
-    if (view.lastSeen.version <= config.version) view.lastSeen = config;
-    this.#files.activate(cx, config);
-    this.initConfigNode(cx, tree);
-    cx.facts.activated(config.version);
-    cx.facts.log("info", "a new configuration is in force", { version: config.version.toString(16) });
-    if (config.sameMembers(before)) return false;
-    const { myId } = view;
-    const roleNow = config.members.get(myId)?.role;
-    const roleChanges =
-      kind !== "leading" && roleNow !== undefined && (roleNow === "observer") !== (kind === "observing");
-    if (designated !== undefined) return roleChanges || designated !== leader;
-    const place = before.members.get(leader)?.quorumAddresses.join();
-    const moved = !config.isVoter(leader) || config.members.get(leader)!.quorumAddresses.join() !== place;
-    return roleChanges || moved;
+    const before = this.view.current;
+    if (!this.#enabled || config.version <= before.version) return false;
+    this.#enforce(cx, config, tree);
+    cx.facts.log("info", "a new configuration is in force", { version: zxidHex(config.version) });
+    return kind !== undefined && whatBecomes(this.view.myId, kind, leader, before, config, designated).ends;
   }
 
-  /** Heard from another server while both look for a leader. */
+  /** Heard from another server while both look for a leader. True when it has other members. */
   adopt(cx: Context, config: QuorumConfig, tree: DataTree): boolean {
-    if (!this.#enabled || config.version <= this.view.current.version) return false;
-    const changes = !config.sameMembers(this.view.current);
+    const before = this.view.current;
+    if (!this.#enabled || config.version <= before.version) return false;
+    this.#enforce(cx, config, tree);
+    return !config.sameMembers(before);
+  }
+
+  #enforce(cx: Context, config: QuorumConfig, tree: DataTree): void {
     this.view.current = config;
     if (this.view.lastSeen.version <= config.version) this.view.lastSeen = config;
     this.#files.activate(cx, config);
     this.initConfigNode(cx, tree);
     cx.facts.activated(config.version);
-    return changes;
   }
 }
 

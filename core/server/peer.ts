@@ -470,7 +470,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     this.#recovery = undefined;
     const { tree } = result;
     this.#database = new Database(cx, this.config, result, this.#mutants);
-    this.#membership.initConfigNode(cx, tree);
+    this.#membership.onRecovered(cx, tree);
     cx.facts.recovered(tree.lastProcessedZxid, tree.treeDigest.to53());
     cx.facts.log("info", "recovered", {
       zxid: formatZxid(tree.lastProcessedZxid),
