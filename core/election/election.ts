@@ -360,9 +360,9 @@ export class Election {
     if (!this.looking) return;
     const proposal: CastVote = { ...this.#proposal, round: this.#round, state: PeerState.looking, unversioned: false };
     if (!view.containsQuorum(supporters(this.#received, proposal))) return this.#timers.disarm("decide");
-    const { leader } = proposal;
-    const open = view.voters().some((id) => this.#received.get(id)?.leader !== leader && !this.#links.isDown(id));
-    if (!open) this.#timers.arm("decide", cx.now);
+    const settles = (id: number): boolean =>
+      this.#received.get(id)?.leader === proposal.leader || view.weightOf(id) === 0 || this.#links.isDown(id);
+    if (view.voters().every(settles)) this.#timers.arm("decide", cx.now);
     else if (!this.#timers.isArmed("decide")) this.#timers.arm("decide", cx.now + ensemble.finalizeWait);
   }
 

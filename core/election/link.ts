@@ -1,6 +1,7 @@
 /** What links.ts keeps: one record per connection, one per server that it connects to; and the times it goes by. */
 import type { Address, ConnId, Context, Millis } from "../actor.ts";
 import { FrameBuffer } from "../jute/frames.ts";
+import type { QuorumView } from "../quorum/view.ts";
 import { ELECTION_FRAME_MAX } from "../protocol/election-messages.ts";
 
 /** Who connected and has not said who it is is closed after this long. Java waits `tickTime * syncLimit`, in its listener. */
@@ -15,6 +16,18 @@ export const RETRY_MAX: Millis = 2000;
 /** A link that has brought nothing for this long may be dead without anybody knowing. */
 export const SILENCE_MAX: Millis = 5000;
 export const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+export interface LinksHost {
+  readonly myId: number;
+  readonly view: QuorumView;
+}
+
+export interface LinksListener {
+  /** A frame, lent, from `id`: negative for observers without one. */
+  onFrame(cx: Context, id: number, bytes: Uint8Array, start: number, end: number): void;
+  /** A link came up or broke, or an attempt failed. */
+  onReachChanged(cx: Context, id: number): void;
+}
 
 export interface Link {
   readonly conn: ConnId;
@@ -74,4 +87,33 @@ export function newPeer(id: number): Peer {
     down: false,
     heardAt: -Infinity,
   };
+}
+
+/** The earliest instant at which one of them waits no longer. */
+export function nextDue(links: Iterable<Link>, peers: Iterable<Peer>): Millis {
+  let due = Infinity;
+  for (const link of links) if (link.until < due) due = link.until;
+  for (const peer of peers) {
+    if (peer.wanted && peer.link === undefined && peer.attempt === undefined && peer.retryAt < due) due = peer.retryAt;
+  }
+  return due;
+}
+
+/** Who has waited longest among those that have not said who they are, and how many they are. */
+export function ungreeted(links: Iterable<Link>): [oldest: Link | undefined, count: number] {
+  let count = 0;
+  let oldest: Link | undefined;
+  for (const link of links) {
+    if (link.state !== "greeting") continue;
+    count++;
+    oldest ??= link;
+  }
+  return [oldest, count];
+}
+
+export function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const both = new Uint8Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
 }

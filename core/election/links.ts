@@ -10,7 +10,6 @@
 import type { Address, CloseCause, ConnId, Context, Millis } from "../actor.ts";
 import type { Prng } from "../base/prng.ts";
 import { QUEUED_HIGH_WATER } from "../outbox.ts";
-import type { QuorumView } from "../quorum/view.ts";
 import { readGreeting, writeGreeting } from "../protocol/election-messages.ts";
 import type { Greeting } from "../protocol/election-messages.ts";
 import { Writer } from "../jute/writer.ts";
@@ -19,26 +18,17 @@ import {
   GREETING_TIMEOUT,
   newLink,
   newPeer,
+  nextDue,
+  joined,
+  ungreeted,
   NO_BYTES,
   RETRY_MAX,
   RETRY_MIN,
   SILENCE_MAX,
   STRANGERS_MAX,
 } from "./link.ts";
-import type { Link, Peer } from "./link.ts";
+import type { Link, LinksHost, LinksListener, Peer } from "./link.ts";
 import { placesOf, usablePlaces } from "./places.ts";
-
-export interface LinksHost {
-  readonly myId: number;
-  readonly view: QuorumView;
-}
-
-export interface LinksListener {
-  /** A frame, lent, from `id`: negative for observers without one. */
-  onFrame(cx: Context, id: number, bytes: Uint8Array, start: number, end: number): void;
-  /** A link came up or broke, or an attempt failed. */
-  onReachChanged(cx: Context, id: number): void;
-}
 
 export class Links {
   readonly #host: LinksHost;
@@ -134,7 +124,10 @@ export class Links {
   /** Links to servers that no configuration names any more are closed. */
   viewChanged(cx: Context): void {
     for (const peer of this.#peers.values()) {
-      if (peer.id >= 0 && !this.#host.view.has(peer.id)) this.#forget(cx, peer);
+      if (peer.id < 0 || this.#host.view.has(peer.id)) continue;
+      this.#peers.delete(peer.id);
+      if (peer.link !== undefined) this.#drop(cx, peer.link);
+      if (peer.attempt !== undefined) this.#drop(cx, peer.attempt);
     }
     this.#look();
   }
@@ -142,14 +135,8 @@ export class Links {
   onAccepted(cx: Context, conn: ConnId, _from: Address): void {
     const link = this.#newLink(cx, conn, "greeting", undefined, GREETING_TIMEOUT);
     if (!this.#running) return this.#drop(cx, link);
-    let count = 0;
-    let oldest = link;
-    for (const other of this.#conns.values()) {
-      if (other.state !== "greeting") continue;
-      count++;
-      if (other.since < oldest.since) oldest = other;
-    }
-    if (count > STRANGERS_MAX) this.#refuse(cx, oldest, "too many connections without a greeting");
+    const [oldest, count] = ungreeted(this.#conns.values());
+    if (count > STRANGERS_MAX) this.#refuse(cx, oldest!, "too many connections without a greeting");
     this.#look();
   }
 
@@ -281,9 +268,7 @@ export class Links {
   // Greetings
 
   #onGreetingBytes(cx: Context, link: Link, bytes: Uint8Array): void {
-    const head = new Uint8Array(link.head.length + bytes.length);
-    head.set(link.head);
-    head.set(bytes, link.head.length);
+    const head = joined(link.head, bytes);
     const greeting = readGreeting(head);
     if (greeting === "malformed") return this.#refuse(cx, link, "malformed greeting");
     if (greeting === "partial") return void (link.head = head);
@@ -376,11 +361,8 @@ export class Links {
   }
 
   #peerOf(id: number): Peer {
-    let peer = this.#peers.get(id);
-    if (peer === undefined) {
-      peer = newPeer(id);
-      this.#peers.set(id, peer);
-    }
+    const peer = this.#peers.get(id) ?? newPeer(id);
+    this.#peers.set(id, peer);
     return peer;
   }
 
@@ -394,12 +376,6 @@ export class Links {
     if (peer.link === undefined && peer.attempt === undefined && !this.#host.view.has(peer.id)) {
       this.#peers.delete(peer.id);
     }
-  }
-
-  #forget(cx: Context, peer: Peer): void {
-    this.#peers.delete(peer.id);
-    if (peer.link !== undefined) this.#drop(cx, peer.link);
-    if (peer.attempt !== undefined) this.#drop(cx, peer.attempt);
   }
 
   #refuse(cx: Context, link: Link, reason: string): undefined {
@@ -418,12 +394,6 @@ export class Links {
 
   /** Finds out when something is due next. Few links, and nothing of this runs while all is well. */
   #look(): void {
-    let due = Infinity;
-    for (const link of this.#conns.values()) if (link.until < due) due = link.until;
-    for (const peer of this.#peers.values()) {
-      if (peer.wanted && peer.link === undefined && peer.attempt === undefined && peer.retryAt < due)
-        due = peer.retryAt;
-    }
-    this.#due = this.#running ? due : Infinity;
+    this.#due = this.#running ? nextDue(this.#conns.values(), this.#peers.values()) : Infinity;
   }
 }
