@@ -179,7 +179,8 @@ export class Roles implements FactListener {
     return this.#roles.get(host) ?? LOOKING;
   }
   fact(host: string, name: FactName, a: number | bigint, b: number): void {
-    if (name === "role") this.#roles.set(host, { code: Number(a), epoch: b });
+    // A role has its epoch from the moment it serves; until then the server is nobody's leader or follower yet.
+    if (name === "role") this.#roles.set(host, b > 0 ? { code: Number(a), epoch: b } : LOOKING);
   }
   ended(host: string): void {
     this.#roles.delete(host);

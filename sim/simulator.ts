@@ -119,6 +119,11 @@ export class Simulator implements Subject {
     return this.#prng.fork(label);
   }
 
+  /** One more listener, from now on. */
+  hear(listener: FactListener): void {
+    this.#listeners.push(listener);
+  }
+
   addHost(options: HostOptions): SimHost {
     const { name } = options;
     invariant(!this.#hosts.has(name), "a host's name is its own");

@@ -33,8 +33,8 @@ export class Agreement implements Checker {
   readonly #servers: Map<string, Server> = new Map();
   readonly #applied: Map<number, Applied> = new Map();
   readonly #before: Map<number, number> = new Map();
-  /** What was applied to an empty tree. */
-  readonly #first: Set<number> = new Set();
+  /** What the history ended with that each epoch was established with. */
+  readonly #tips: Map<number, number> = new Map();
   #newest = 0;
   /** Digests and predecessors compared. */
   premises = 0;
@@ -53,27 +53,29 @@ export class Agreement implements Checker {
    */
   contains(tip: number, zxid: number): boolean | undefined {
     let at: number | undefined = tip;
-    while (at !== undefined && at > zxid) at = this.#before.get(at);
+    while (at !== undefined && at > zxid) at = this.#predecessor(at);
     return at === undefined ? undefined : at === zxid;
   }
 
   /**
    * The zxids that lead to `tip`, in order; undefined when the way back is lost. `known`: every txn that was ever logged.
-   * An epoch's own zxid stands for the last txn before it, as its leader has it.
    */
   historyUpTo(tip: number, known: ReadonlyMap<number, unknown>): number[] | undefined {
     const chain: number[] = [];
     let at: number | undefined = tip;
-    if (counterOf(tip as Zxid) === 0) at = largestBelow(tip, this.#before.keys());
-    for (; at !== undefined && at > 0; at = this.#before.get(at)) {
+    for (; at !== undefined && at > 0; at = this.#predecessor(at)) {
+      if (counterOf(at as Zxid) === 0) continue;
       if (!known.has(at)) return undefined;
       chain.push(at);
     }
-    chain.reverse();
-    // Whoever applied the first one had nothing before it.
-    const first = chain[0];
-    if (first !== undefined && !this.#first.has(first)) return undefined;
-    return chain;
+    return at === undefined ? undefined : chain.reverse();
+  }
+
+  /** Txns that were recovered by all and applied by none are known by their numbers, and by how their epoch began. */
+  #predecessor(zxid: number): number | undefined {
+    const seen = this.#before.get(zxid);
+    if (seen !== undefined) return seen;
+    return counterOf(zxid as Zxid) > 1 ? zxid - 1 : this.#tips.get(epochOf(zxid as Zxid));
   }
 
   fact(host: string, name: FactName, a: number | bigint, b: number): void {
@@ -84,6 +86,9 @@ export class Agreement implements Checker {
         return this.#onRecovered(host, Number(a), b);
       case "synced":
         return this.#onSynced(host, Number(a));
+      case "established":
+        this.#tips.set(Number(a), b);
+        return;
       case "adopted": {
         const server = this.#server(host);
         // The snapshot has arrived; it cannot have more than somebody had applied by now.
@@ -102,7 +107,6 @@ export class Agreement implements Checker {
     server.newest = Math.max(server.newest, zxid);
     this.#newest = Math.max(this.#newest, zxid);
     // An epoch's own zxid is nobody's txn; what came before it is not known from it.
-    if (last === 0) this.#first.add(zxid);
     if (last >= 0 && counterOf(last as Zxid) !== 0) this.#follows(host, zxid, last);
     else if (last < 0 || epochOf(last as Zxid) !== epochOf(zxid as Zxid)) this.premises++;
     if (zxid > server.fuzzyTo) this.#compare(host, zxid, digest);
@@ -152,12 +156,6 @@ export class Agreement implements Checker {
     if (server === undefined) this.#servers.set(host, (server = { last: -1, newest: 0, fuzzyTo: 0 }));
     return server;
   }
-}
-
-function largestBelow(bound: number, zxids: Iterable<number>): number | undefined {
-  let largest: number | undefined;
-  for (const zxid of zxids) if (zxid < bound && (largest === undefined || zxid > largest)) largest = zxid;
-  return largest;
 }
 
 function finite(zxid: number): number {

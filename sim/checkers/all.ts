@@ -30,7 +30,7 @@ export function ensembleCheckers(
   const truth = new DiskTruth(blame, filesOf);
   const leaders = new OneLeader(blame);
   const agreement = new Agreement(blame);
-  const commits = new Commits(blame, truth, agreement, leaders, electorate);
+  const commits = new Commits(blame, truth, agreement, electorate);
   const rest = [
     new Acknowledgements(blame, truth),
     new EpochsNeverGoBack(blame, truth),

@@ -6,12 +6,11 @@
 import { counterOf, epochOf } from "../../core/base/zxid.ts";
 import type { Zxid } from "../../core/base/zxid.ts";
 import type { FactName } from "../facts.ts";
-import { SYNC_CODES } from "../facts.ts";
+import { ROLE_CODES, SYNC_CODES } from "../facts.ts";
 import type { Agreement } from "./agreement.ts";
 import type { Blame, Checker, Electorate } from "./checker.ts";
 import { showZxid } from "./checker.ts";
 import type { DiskTruth } from "./disk-truth.ts";
-import type { OneLeader } from "./one-leader.ts";
 
 interface Established {
   readonly host: string;
@@ -25,24 +24,27 @@ export class Commits implements Checker {
   readonly #blame: Blame;
   readonly #truth: DiskTruth;
   readonly #agreement: Agreement;
-  readonly #leaders: OneLeader;
   readonly #electorate: () => Electorate;
   readonly #established: Established[] = [];
   /** By each epoch's leader. */
   readonly #lastOf: Map<number, number> = new Map();
+  /** The epoch that a server leads. */
+  readonly #leads: Map<string, number> = new Map();
+  readonly #serving: Set<string> = new Set();
   #newest = 0;
-  /** Whose histories lie behind the newest commit. */
   #told = 0;
-  premises = 0;
+  #found = 0;
 
-  constructor(blame: Blame, truth: DiskTruth, agreement: Agreement, leaders: OneLeader, electorate: () => Electorate) {
+  constructor(blame: Blame, truth: DiskTruth, agreement: Agreement, electorate: () => Electorate) {
     this.#blame = blame;
     this.#truth = truth;
     this.#agreement = agreement;
-    this.#leaders = leaders;
     this.#electorate = electorate;
   }
 
+  get premises(): number {
+    return this.#found + this.#told;
+  }
   /** The newest txn that some leader has committed, or that lay in a history it was established with. */
   get newest(): number {
     return this.#newest;
@@ -56,6 +58,8 @@ export class Commits implements Checker {
         return this.#onEstablished(host, Number(a), b);
       case "synced":
         return Number(a) === SYNC_CODES.trunc ? this.#onTruncated(host, b) : undefined;
+      case "role":
+        return this.#onRole(host, Number(a), b);
       case "adopted":
         return this.#kept(`when ${host} adopted epoch ${Number(a)}`);
       default:
@@ -63,13 +67,21 @@ export class Commits implements Checker {
   }
 
   ended(host: string): void {
+    this.#onRole(host, ROLE_CODES.looking, 0);
     this.#kept(`when ${host} ended`);
+  }
+
+  /** A role has its epoch from the moment it serves. */
+  #onRole(host: string, role: number, epoch: number): void {
+    if (role !== ROLE_CODES.looking && epoch > 0) return void this.#serving.add(host);
+    this.#serving.delete(host);
+    this.#leads.delete(host);
   }
 
   #onCommitted(host: string, zxid: number): void {
     const epoch = epochOf(zxid as Zxid);
-    if (this.#leaders.leaderOf(epoch) !== host) return this.#onTold(host, zxid);
-    this.premises++;
+    if (this.#leads.get(host) !== epoch) return this.#onTold(host, zxid);
+    this.#found++;
     const last = this.#lastOf.get(epoch);
     this.#lastOf.set(epoch, zxid);
     if (last !== undefined && zxid !== last + 1) {
@@ -92,14 +104,17 @@ export class Commits implements Checker {
     this.#newest = Math.max(this.#newest, zxid);
   }
 
+  /** While it is brought up to date a learner takes its leader's history as committed, before a quorum has: it serves nobody. */
   #onTold(host: string, zxid: number): void {
+    if (!this.#serving.has(host)) return;
     this.#told++;
     if (zxid > this.#newest)
       this.#blame("Q1", `${host} was told that ${showZxid(zxid)} is committed; no leader found so`);
   }
 
   #onEstablished(host: string, epoch: number, zxid: number): void {
-    this.premises++;
+    this.#found++;
+    this.#leads.set(host, epoch);
     const last = this.#agreement.lastOf(host);
     const tip = counterOf(zxid as Zxid) === 0 ? last : zxid;
     this.#established.push({ host, epoch, tip });
@@ -119,7 +134,7 @@ export class Commits implements Checker {
 
   /** Whatever is cut off must not have been committed. */
   #onTruncated(host: string, zxid: number): void {
-    this.premises++;
+    this.#found++;
     if (zxid < this.#newest && this.#truth.logged(host, this.#newest)) {
       this.#blame("D8", `${host} cuts its log back to ${showZxid(zxid)}; ${showZxid(this.#newest)} is committed`);
     }

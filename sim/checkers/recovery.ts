@@ -1,6 +1,8 @@
 /**
  * What a server has acknowledged or called durable is there after every crash, and no more than it had (reference: D4).
  */
+import { counterOf } from "../../core/base/zxid.ts";
+import type { Zxid } from "../../core/base/zxid.ts";
 import type { FactName } from "../facts.ts";
 import { SYNC_CODES } from "../facts.ts";
 import type { Blame, Checker } from "./checker.ts";
@@ -26,7 +28,9 @@ export class RecoversWhatWasDurable implements Checker {
   fact(host: string, name: FactName, a: number | bigint, b: number): void {
     const value = Number(a);
     switch (name) {
-      case "logged": {
+      case "logged":
+      // An observer may keep snapshots only.
+      case "applied": {
         const server = this.#server(host);
         server.logged = Math.max(server.logged, value);
         return;
@@ -62,10 +66,11 @@ export class RecoversWhatWasDurable implements Checker {
     if (zxid < server.durable) {
       this.#blame("D4", `${host} recovered up to ${showZxid(zxid)}; it had ${showZxid(server.durable)} durable`);
     }
-    if (zxid > server.logged) {
+    // A leader's snapshot may bear its epoch's own zxid, which is nobody's txn.
+    if (zxid > server.logged && counterOf(zxid as Zxid) !== 0) {
       this.#blame(
         "D4",
-        `${host} recovered up to ${showZxid(zxid)}; its log never had more than ${showZxid(server.logged)}`,
+        `${host} recovered up to ${showZxid(zxid)}; it never had more than ${showZxid(server.logged)}`,
       );
     }
     server.durable = zxid;

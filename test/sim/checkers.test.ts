@@ -160,6 +160,6 @@ test("D4: a crash that loses what was durable, or finds what never was, is notic
     /^D4: c recovered up to 1:2; it had 2:1/,
   );
   expect(history().fact("a", "recovered", z(2, 1), z(2, 1)).blamed[0]).toMatch(
-    /^D4: a recovered up to 2:1; its log never/,
+    /^D4: a recovered up to 2:1; it never/,
   );
 });
