@@ -19,7 +19,7 @@ import type { ElectionHost } from "../election/election.ts";
 import { invariant } from "../invariant.ts";
 import { Reader } from "../jute/reader.ts";
 import { Writer } from "../jute/writer.ts";
-import { EARLY_LEARNERS_MAX } from "../limits.ts";
+import { EARLY_LEARNERS_MAX, FRUITLESS_PAUSE, FRUITLESS_PAUSE_MAX } from "../limits.ts";
 import { ApplyStage } from "../pipeline/apply.ts";
 import { Reads } from "../pipeline/reads.ts";
 import { Replies } from "../pipeline/replies.ts";
@@ -110,7 +110,8 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   // Between roles
   #unapplied: readonly Proposal[] = [];
   #next: Next = { kind: "look" };
-  /** Reasons why the last role's disk work is not over yet. */
+  /** Roles in a row that ended before clients were served. */
+  #fruitless = 0;
   #lookAt: Millis = Infinity;
   #readOnlyAt: Millis = Infinity;
   #readOnly = false;
@@ -533,6 +534,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     if (role === undefined) return;
     if (this.#stopping) cx.facts.log("info", "stopping", {});
     else cx.facts.log("warn", "leaving the role", { role: role.kind, epoch: role.epoch, reason });
+    this.#fruitless = this.#serves ? 0 : this.#fruitless + 1;
     this.#serves = false;
     this.#reaper = undefined;
     this.#port.unserve(cx);
@@ -556,9 +558,17 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     const next = this.#next;
     this.#phase = "looking";
     if (next.kind === "follow-up") return this.#followUp(cx, next.designated);
-    if (!this.#membership.isObserver) return this.#lookForLeader(cx);
+    const pause = this.#pauseBeforeLooking();
+    if (pause > 0) this.#lookAt = cx.now + pause;
+    else this.#lookForLeader(cx);
+  }
+
+  /** Observers let the voters finish first; who was refused again and again asks less and less often. */
+  #pauseBeforeLooking(): Millis {
+    const again = this.#fruitless <= 1 ? 0 : Math.min(FRUITLESS_PAUSE_MAX, FRUITLESS_PAUSE * 2 ** this.#fruitless);
+    if (!this.#membership.isObserver) return again;
     const { observerElectionDelay: delay, observerReconnectDelay } = this.ensemble;
-    this.#lookAt = cx.now + observerReconnectDelay + (delay > 0 ? this.#rolePrng.below(delay) : 0);
+    return Math.max(again, observerReconnectDelay + (delay > 0 ? this.#rolePrng.below(delay) : 0));
   }
 
   #onSettlingDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): boolean {
