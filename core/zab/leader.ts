@@ -149,8 +149,17 @@ export class Leader implements Role, LearnerEvents {
 
   onAnnounced(cx: Context, link: LearnerLink, accepted: number): void {
     this.#discovery.propose(link.id, accepted);
-    if (this.#phase === "discovering") this.#considerEpoch(cx);
+    if (this.#phase === "discovering") return this.#considerEpoch(cx);
+    if (accepted > this.#epoch && this.#host.view.isVoter(link.id)) this.#giveWay(cx, link.id, accepted);
     else if (this.#phase !== "accepting") this.#learners.invite(cx, link);
+  }
+
+  /**
+   * A voter that came after the epoch was fixed has promised a later one, to a leader that did not get further: it could
+   * not follow before the next election (in Java it tries for ever). So there is one, and what it promised counts.
+   */
+  #giveWay(cx: Context, id: number, accepted: number): void {
+    this.#host.epochs.setAccepted(cx, accepted, () => this.#end(`server ${id} has promised epoch ${accepted} before`));
   }
 
   #considerEpoch(cx: Context): void {

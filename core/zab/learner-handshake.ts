@@ -59,12 +59,13 @@ export function answerEpoch(
   const { epochs } = host;
   const epoch = epochOf(zxid);
   const { accepted } = epochs;
-  if (epoch < accepted) {
+  // Nobody has ever counted on the promise of a server without a vote.
+  if (epoch < accepted && host.view.isVoter(host.myId)) {
     return { refused: `the leader's epoch ${epoch} is over: this server has promised not to go below ${accepted}` };
   }
   // The end of the log: the server applies everything that is in it before it takes a role (reference, S07 and S08).
   const last = host.state.tree.lastProcessedZxid;
-  if (epoch === accepted) {
+  if (epoch <= accepted) {
     writeAckEpoch(out, needsTree ? NO_HISTORY : last, ALREADY_PROMISED);
     return "answered";
   }
