@@ -73,7 +73,7 @@ export class Commits implements Checker {
 
   /** A role has its epoch from the moment it serves. */
   #onRole(host: string, role: number, epoch: number): void {
-    if (role !== ROLE_CODES.looking && epoch > 0) return void this.#serving.add(host);
+    if (role !== ROLE_CODES.looking && role !== ROLE_CODES.readonly && epoch > 0) return void this.#serving.add(host);
     this.#serving.delete(host);
     this.#leads.delete(host);
   }
