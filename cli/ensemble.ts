@@ -121,6 +121,8 @@ class LocalEnsemble {
   }
 
   #reported({ server }: Member, report: Report): void {
+    // That they lose one another while they stop is nothing to tell.
+    if (this.#stopping) return;
     const standing = this.#standings.get(server.id)!;
     if (report.kind === "started") standing.started = true;
     else if (report.kind === "elected") standing.leader = report.leader;
