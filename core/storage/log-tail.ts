@@ -6,7 +6,9 @@
  * What it hands out is one stretch of this server's history that begins right behind the txn asked for. Where that
  * cannot be shown it says `gap`, and the learner gets the tree: a log may be what an earlier history left (reference,
  * S24), a file may be missing (S27). Inside an epoch zxids tell; between two the rest of the earlier one might be
- * missing, which shows in a snapshot of a zxid that is no entry's.
+ * missing, which shows in a snapshot of a zxid that is no entry's. All of it is looked through before the first txn is
+ * handed out: what stands before a gap may never have been committed, and a learner that has begun cannot be sent the
+ * tree any more.
  */
 import type { Context, DirectoryName, DiskOp, DiskOutcome } from "../actor.ts";
 import { counterOf, epochOf, formatZxid, nextZxid } from "../base/zxid.ts";
@@ -23,7 +25,8 @@ import { LOG_CHUNK_BYTES, TxnLogReader, zxidIn } from "./txn-log-reader.ts";
  * - `reading`: `onDiskDone` will move it on;
  * - `batch`: {@link LogTail.batch} holds txns; call `next` for more;
  * - `end`: everything that was in the log when it was last looked at has been handed out; `next` looks again;
- * - `gap`: what follows cannot be had from the log, {@link LogTail.reason} says why. For good.
+ * - `gap`: what follows cannot be had from the log, {@link LogTail.reason} says why. For good. After a batch it comes
+ *   only when a file was removed or damaged meanwhile.
  */
 export type TailState = "listing" | "ready" | "reading" | "batch" | "end" | "gap";
 
@@ -48,6 +51,8 @@ export class LogTail {
   #index = 0;
   #reader: TxnLogReader | undefined;
   #op: DiskOp | undefined;
+  /** The first time through nothing is handed out. */
+  #checking = true;
   /** The last entry seen, handed out or not. */
   #last: Zxid | undefined;
 
@@ -143,7 +148,8 @@ export class LogTail {
       if (step === "entry") {
         const zxid = zxidIn(reader.bytes, reader.start);
         if (!this.#follows(zxid)) return;
-        if (zxid > this.#from) batch.push({ zxid, payload: reader.bytes.subarray(reader.start, reader.end) });
+        if (zxid > this.#from && !this.#checking)
+          batch.push({ zxid, payload: reader.bytes.subarray(reader.start, reader.end) });
         continue;
       }
       if (step === "damaged" && !this.#wasGivenUp(reader)) {
@@ -163,6 +169,16 @@ export class LogTail {
   #onFileEnd(cx: Context): void {
     if (this.#index < this.#logs.length - 1) {
       this.#index++;
+      return this.#open(cx);
+    }
+    if (this.#checking) {
+      const last = this.#last;
+      if (last === undefined || (last < this.#from && counterOf(this.#from) !== 0)) {
+        return this.#gap(`the log ${last === undefined ? "is empty" : `ends with ${formatZxid(last)}`}`);
+      }
+      this.#checking = false;
+      this.#index = 0;
+      this.#last = undefined;
       return this.#open(cx);
     }
     this.#listings.set(cx.list(LOG_DIRECTORY), LOG_DIRECTORY);

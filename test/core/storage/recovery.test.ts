@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { NO_FACTS } from "../../../core/actor.ts";
 import type { Context } from "../../../core/actor.ts";
 import type { SessionId } from "../../../core/base/ids.ts";
 import type { Zxid } from "../../../core/base/zxid.ts";
