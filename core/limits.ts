@@ -21,6 +21,11 @@ export const DISK_RETRY_INTERVAL: number = 1000;
 export const DISK_PROBE_BYTES: number = 1024 * 1024;
 /** Idle connections are closed in buckets of this width (Java: NIOServerCnxnFactory, cnxnExpiryQueue). */
 export const CONNECTION_EXPIRY_INTERVAL: number = 10_000;
+/**
+ * Connections to the election port that have not said who they are: the oldest makes room. And servers that no
+ * configuration names, which may come to join: further ones are refused.
+ */
+export const ELECTION_STRANGERS_MAX: number = 64;
 /** Connections to the quorum port that are kept for a server that may be about to lead. */
 export const EARLY_LEARNERS_MAX: number = 64;
 /** Attempts of a learner to connect to the leader it was told, before it looks for another (Java: Learner.MAX_CONNECTION_RETRIES). */
