@@ -47,11 +47,13 @@ export function judgeHistory(
     const key = `${clientId}:${cxid}`;
     if (found.has(key))
       blame("C7", `xid ${cxid} of session ${hex(clientId)} happened twice, again as ${showZxid(zxid)}`);
+    found.set(key, entry);
+    // What was under way when its session moved may still come, to be refused.
+    if (isRefused(entry)) continue;
     if (cxid < (lastXid.get(clientId) ?? 0)) {
       blame("C2", `xid ${cxid} of session ${hex(clientId)} took effect after xid ${lastXid.get(clientId)}`);
     }
     lastXid.set(clientId, cxid);
-    found.set(key, entry);
   }
   const writes = history.calls.filter((call) => isWrite(call.type));
   let silent = 0;
@@ -154,6 +156,10 @@ function judgeRead(call: Call, model: TreeModel, blame: Blame): void {
   }
   const expected = expectedRead(call.type, call.path, model);
   if (expected !== call.result) blame("C4", `${what} and was told ${call.result}, not ${expected}`);
+}
+
+function isRefused({ txn }: TxnEntry): boolean {
+  return txn.type === OpCode.error || (txn.type === OpCode.multi && txn.txns.some((sub) => sub.type === OpCode.error));
 }
 
 function decode(payload: Uint8Array): TxnEntry {
