@@ -9,7 +9,7 @@
  */
 import type { Context, DiskOp, DiskOutcome, Millis } from "../actor.ts";
 import type { Zxid } from "../base/zxid.ts";
-import { formatZxid } from "../base/zxid.ts";
+import { counterOf, formatZxid } from "../base/zxid.ts";
 import { Writer } from "../jute/writer.ts";
 import { CATCH_UP_BYTES_PER_EVENT, CATCH_UP_QUEUE_BYTES, SNAPSHOT_NODES_PER_EVENT } from "../limits.ts";
 import { PacketType, writePacket } from "../protocol/quorum-packets.ts";
@@ -200,6 +200,7 @@ export class CatchUp {
         if (!this.#announced) return this.#beginTree(cx, disk.reason);
         return this.#fail(`the log on disk does not reach back to ${formatZxid(this.#sent)}: ${disk.reason}`);
       case "end":
+        if (this.#endsWithEpoch()) break;
         // What it lacks is committed, but the log has it in memory yet.
         this.#turnAt = cx.now + LOG_TAIL_RETRY;
         return;
@@ -211,9 +212,20 @@ export class CatchUp {
       this.#say(cx, "diff", zxid, "from the log on disk");
       writePacket(this.#w, PacketType.diff, zxid, null);
     }
-    this.#writeBatch(disk.batch);
+    if (disk.state === "batch") this.#writeBatch(disk.batch);
     this.#send(cx);
     this.#goOn(cx);
+  }
+
+  /**
+   * Where memory begins with the zxid that an epoch begins with, no txn stands for it: the log on disk is all there is
+   * before it.
+   */
+  #endsWithEpoch(): boolean {
+    const { base } = this.#host.committedLog;
+    if (base === undefined || counterOf(base) !== 0 || base <= this.#sent) return false;
+    this.#sent = base;
+    return true;
   }
 
   /** Java: a log that is longer than a share of the newest snapshot is not worth it; 0 means that there is no limit. */
