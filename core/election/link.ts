@@ -6,8 +6,6 @@ import { ELECTION_FRAME_MAX } from "../protocol/election-messages.ts";
 
 /** Who connected and has not said who it is is closed after this long. Java waits `tickTime * syncLimit`, in its listener. */
 export const GREETING_TIMEOUT: Millis = 3000;
-/** Of those, so many at a time: the oldest makes room. Of servers in no configuration, which may come to join, as many. */
-export const STRANGERS_MAX = 64;
 /** A peer with a larger id that was greeted gets this long to call back. A link this young is not replaced by a greeting. */
 export const CALLBACK_WAIT: Millis = 1000;
 /** Between attempts to reach one peer: doubling from the one to the other. */

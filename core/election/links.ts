@@ -9,6 +9,7 @@
  */
 import type { Address, CloseCause, ConnId, Context, Millis } from "../actor.ts";
 import type { Prng } from "../base/prng.ts";
+import { ELECTION_STRANGERS_MAX } from "../limits.ts";
 import { QUEUED_HIGH_WATER } from "../outbox.ts";
 import { readGreeting, writeGreeting } from "../protocol/election-messages.ts";
 import type { Greeting } from "../protocol/election-messages.ts";
@@ -25,7 +26,6 @@ import {
   RETRY_MAX,
   RETRY_MIN,
   SILENCE_MAX,
-  STRANGERS_MAX,
 } from "./link.ts";
 import type { Link, LinksHost, LinksListener, Peer } from "./link.ts";
 import { placesOf, usablePlaces } from "./places.ts";
@@ -136,7 +136,7 @@ export class Links {
     const link = this.#newLink(cx, conn, "greeting", undefined, GREETING_TIMEOUT);
     if (!this.#running) return this.#drop(cx, link);
     const [oldest, count] = ungreeted(this.#conns.values());
-    if (count > STRANGERS_MAX) this.#refuse(cx, oldest!, "too many connections without a greeting");
+    if (count > ELECTION_STRANGERS_MAX) this.#refuse(cx, oldest!, "too many connections without a greeting");
     this.#look();
   }
 
@@ -286,7 +286,8 @@ export class Links {
     const { myId, view } = this.#host;
     if (greeting.id === myId) return this.#refuse(cx, link, `it says it is ${myId}, as this server is`);
     const known = greeting.id !== "anonymous" && view.has(greeting.id);
-    if (!known && this.#strangers() >= STRANGERS_MAX) return this.#refuse(cx, link, "too many unknown servers");
+    if (!known && this.#strangers() >= ELECTION_STRANGERS_MAX)
+      return this.#refuse(cx, link, "too many unknown servers");
     if (greeting.id === "anonymous") return this.#peerOf(--this.#lastAnonymous);
     const peer = this.#peerOf(greeting.id);
     peer.advertised = usablePlaces(greeting.addresses);

@@ -14,8 +14,7 @@ import { World } from "./world.ts";
 const SEEDS = Number(process.env["SEEDS"] ?? 60);
 const FROM = Number(process.env["FROM"] ?? 1);
 const TROUBLE = 12_000;
-/** Two losers of an election may sit out a role's patience, and a link that died unseen is made anew after 5 s. */
-const LIMIT = 15_000;
+const LIMIT = 4000;
 
 interface Plan {
   readonly voters: readonly number[];
@@ -83,13 +82,15 @@ test("whatever happened to them, servers agree within seconds, and stay agreed",
   const times: number[] = [];
   for (let seed = FROM; seed < FROM + SEEDS; seed++) {
     const world = worldOf(seed);
+    // Whoever is down or stands still then is back four seconds later.
     world.pass(TROUBLE + 4000);
     world.simulator.strike({ kind: "heal" });
-    const took = world.agreement(LIMIT);
-    const leader = world.leader();
+    const all = [...world.config.members.keys()];
+    const took = world.agreement(LIMIT, all);
+    const leader = world.leader(all);
     world.pass(3000);
     times.push(took);
-    if (took <= LIMIT && world.leader() === leader && world.running.length === world.config.members.size) continue;
+    if (took <= LIMIT && world.leader(all) === leader) continue;
     const { faults } = drawPlan(seed);
     expect.fail(
       [`seed ${seed}: ${took} ms, leader ${leader}, then ${world.leader()}`, ...faults.map(formatFault)].join("\n"),

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Address } from "../../../core/actor.ts";
-import { CALLBACK_WAIT, GREETING_TIMEOUT, RETRY_MIN, STRANGERS_MAX } from "../../../core/election/link.ts";
+import { CALLBACK_WAIT, GREETING_TIMEOUT, RETRY_MIN } from "../../../core/election/link.ts";
+import { ELECTION_STRANGERS_MAX } from "../../../core/limits.ts";
 import { placesOf, usablePlaces } from "../../../core/election/places.ts";
 import { PeerState } from "../../../core/protocol/election-messages.ts";
 import { QuorumView } from "../../../core/quorum/view.ts";
@@ -145,7 +146,7 @@ test.each([
 
 test("who connects and says nothing is closed, in time and when there are too many", () => {
   const desk = settledDesk(1);
-  const wires = Array.from({ length: STRANGERS_MAX + 1 }, () => desk.accept());
+  const wires = Array.from({ length: ELECTION_STRANGERS_MAX + 1 }, () => desk.accept());
   expect(wires.map((wire) => wire.closed).filter(Boolean)).toHaveLength(1);
   expect(wires[0]!.closed).toBe(true);
   desk.pass(GREETING_TIMEOUT - 1);
@@ -156,7 +157,7 @@ test("who connects and says nothing is closed, in time and when there are too ma
 
 test("servers of no configuration are bounded, members are not", () => {
   const desk = settledDesk(1);
-  const strangers = Array.from({ length: STRANGERS_MAX + 1 }, (_, i) => desk.connect(100 + i));
+  const strangers = Array.from({ length: ELECTION_STRANGERS_MAX + 1 }, (_, i) => desk.connect(100 + i));
   expect(strangers.map((wire) => wire.closed).filter(Boolean)).toHaveLength(1);
   expect(desk.connect(3).closed).toBe(false);
 });

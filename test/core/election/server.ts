@@ -179,9 +179,10 @@ export class ElectionServer implements Actor, ElectionHost {
     for (const { id } of this.#learners.values()) if (id !== undefined) ids.add(id);
     if (!this.view.containsQuorum(ids)) return;
     role.quorumAt = cx.now;
-    if (role.epoch > 0) return this.#greet(cx, role.epoch);
     let epoch = this.#disk.epoch;
     for (const learner of this.#learners.values()) epoch = Math.max(epoch, learner.epoch);
+    // One that heard of an epoch which only a few did: with it, there will be a later one.
+    if (role.epoch > 0) return epoch > role.epoch ? this.#look(cx) : this.#greet(cx, role.epoch);
     role.epoch = epoch + 1;
     this.#adopt(role.epoch);
     this.#greet(cx, role.epoch);

@@ -59,11 +59,12 @@ export class World {
 
   /** Whom all that run follow, itself included; undefined while they do not agree, or on somebody who is gone. */
   leader(among: readonly number[] = this.running): number | undefined {
+    if (!among.every((id) => this.simulator.host(`server${id}`).running)) return undefined;
     const [leader, ...others] = new Set(among.map((id) => this.servers.get(id)?.leader));
     return others.length === 0 && leader !== undefined && among.includes(leader) ? leader : undefined;
   }
 
-  /** Milliseconds until all that run agree; Infinity if they do not within `limit`. */
+  /** Milliseconds until all agree that run, or those that are asked for; Infinity if they do not within `limit`. */
   agreement(limit: number, among?: readonly number[]): number {
     const from = this.simulator.now;
     const when = (): boolean => this.leader(among) !== undefined;
