@@ -21,7 +21,7 @@ import {
   writeGreeting,
   writeNotification,
 } from "../../../core/protocol/election-messages.ts";
-import { QuorumConfig } from "../../../core/quorum/config.ts";
+import type { QuorumConfig } from "../../../core/quorum/config.ts";
 import { QuorumView } from "../../../core/quorum/view.ts";
 import { configOf, placeOf } from "./members.ts";
 
