@@ -8,9 +8,7 @@
  * nothing to replay.
  */
 import type { Context, DiskOp, DiskOutcome, FileName } from "../actor.ts";
-import type { Zxid } from "../base/zxid.ts";
-import type { ServerConfig } from "../config.ts";
-import { SNAPSHOT_DIRECTORY, fileIn, logsIn, snapshotFileName, snapshotsIn } from "./files.ts";
+import { SNAPSHOT_DIRECTORY, fileIn, logsIn, snapshotsIn } from "./files.ts";
 import { BothListings, HistoryRewrite } from "./history-rewrite.ts";
 import type { RewriteResult } from "./history-rewrite.ts";
 
@@ -64,11 +62,6 @@ export class HistoryReset {
     this.#rewrite.start(cx);
     this.result = this.#rewrite.result;
   }
-}
-
-/** For the snapshot that a SnapshotWriter with this configuration writes. */
-export function resetTo(zxid: Zxid, config: Pick<ServerConfig, "snapshotCompression">): HistoryReset {
-  return new HistoryReset(snapshotFileName(zxid, config.snapshotCompression));
 }
 
 /** For a reset that was noted and not finished. */

@@ -67,11 +67,6 @@ export class LogTail {
     for (const directory of [SNAPSHOT_DIRECTORY, LOG_DIRECTORY]) this.#listings.set(cx.list(directory), directory);
   }
 
-  /** The zxid of the last txn handed out; the one asked for before the first. */
-  get lastZxid(): Zxid {
-    return this.#last === undefined || this.#last < this.#from ? this.#from : this.#last;
-  }
-
   /** Asks for the next batch. In states `ready`, `batch` and `end` only. */
   next(cx: Context): void {
     invariant(this.state === "ready" || this.state === "batch" || this.state === "end", "one batch at a time");

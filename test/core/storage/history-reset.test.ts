@@ -2,8 +2,7 @@ import { expect, test } from "vitest";
 import { packZxid } from "../../../core/base/zxid.ts";
 import type { Zxid } from "../../../core/base/zxid.ts";
 import type { RewriteResult } from "../../../core/storage/history-rewrite.ts";
-import { resetTo } from "../../../core/storage/history-reset.ts";
-import type { HistoryReset } from "../../../core/storage/history-reset.ts";
+import { HistoryReset } from "../../../core/storage/history-reset.ts";
 import { snapshotFileName } from "../../../core/storage/files.ts";
 import type { Survival } from "../../../sim/disk-image.ts";
 import { SimStorage } from "../../support/sim-storage.ts";
@@ -42,6 +41,9 @@ function received(
   return { name, bytes: leader.files().get(name)!, zxids: [...leader.zxids] };
 }
 
+function resetTo(zxid: Zxid, compression: "none" | "gz" = "none"): HistoryReset {
+  return new HistoryReset(snapshotFileName(zxid, compression));
+}
 function reset(storage: SimStorage, part: HistoryReset, operations = Infinity): RewriteResult | undefined {
   storage.event((cx) => part.start(cx));
   storage.settle(part, operations);
@@ -52,7 +54,7 @@ test("only the snapshot is left, and is what a start finds", () => {
   const zxid = packZxid(4, 3);
   const { name, bytes, zxids } = received(4, zxid);
   const storage = new SimStorage(new Map(oldHistory().files()).set(name, bytes));
-  expect(reset(storage, resetTo(zxid, configWith()))).toBe("done");
+  expect(reset(storage, resetTo(zxid))).toBe("done");
   storage.crash("nothing", 1);
   expect([...storage.files().keys()]).toEqual([name]);
   const { tree, lastZxid, committed } = recovered(storage);
@@ -68,7 +70,7 @@ test("a crash after any disk operation leaves one of the two histories, whicheve
     const isOlder = zxid < old.last;
     for (let operations = 1; ; operations++) {
       const storage = new SimStorage(files, operations);
-      const result = reset(storage, resetTo(zxid, configWith()), operations);
+      const result = reset(storage, resetTo(zxid), operations);
       storage.crash(SURVIVALS[operations % SURVIVALS.length], operations);
       const found = recovered(storage);
       if (isOlder) expect([zxids, [...old.zxids]]).toContainEqual(zxidsIn(found.tree));
@@ -91,14 +93,14 @@ test("a snapshot of the same zxid in another form is another one", () => {
   plain.snapshot();
   const name = "data/version-2/snapshot.3";
   const storage = new SimStorage(new Map(history.files()).set(name, plain.files().get(name)!));
-  expect(reset(storage, resetTo(3 as Zxid, configWith({ snapshotCompression: "gz" })))).toBe("done");
+  expect(reset(storage, resetTo(3 as Zxid, "gz"))).toBe("done");
   expect([...storage.files().keys()]).toEqual([`${name}.gz`]);
 });
 
 test("without the snapshot nothing is removed", () => {
   const files = oldHistory().files();
   const storage = new SimStorage(files);
-  expect(reset(storage, resetTo(packZxid(9, 9), configWith()))).toMatchObject({ untouched: true });
+  expect(reset(storage, resetTo(packZxid(9, 9)))).toMatchObject({ untouched: true });
   expect(storage.files()).toEqual(new SimStorage(files).files());
 });
 
@@ -107,7 +109,7 @@ test("a disk that fails on the way says so, and the next start finishes it", () 
   const { name, bytes, zxids } = received(4, zxid);
   const storage = new SimStorage(new Map(oldHistory().files()).set(name, bytes));
   storage.fail({ verb: "remove", name: "log.1", error: "io", times: 1 });
-  expect(reset(storage, resetTo(zxid, configWith()))).toMatchObject({ untouched: false });
+  expect(reset(storage, resetTo(zxid))).toMatchObject({ untouched: false });
   storage.crash(undefined, 1);
   expect(zxidsIn(recovered(storage).tree)).toEqual(zxids);
   expect([...storage.files().keys()]).toEqual([name]);

@@ -395,6 +395,20 @@ test("a snapshot covers a stretch that the log lacks, and when it cannot be load
   expect(fatal(keeper.disk)).toMatch(/transactions are missing: .* 0x100000001 comes after 0x4/);
 });
 
+test("a stretch that was logged twice is replayed twice and kept for learners once", () => {
+  const keeper = withSomeData();
+  const log = keeper.disk.read(LOG_1);
+  const afterFirst = 16 + 13 + new DataView(log.buffer).getInt32(24);
+  const again = new Uint8Array(log.length - afterFirst + 16);
+  again.set(log.subarray(0, 16));
+  again.set(log.subarray(afterFirst), 16);
+  keeper.disk.write("log/version-2/log.2", again);
+  const { committed, tree, txnsReplayed } = recovered(keeper.disk);
+  expect(committed.map(({ zxid }) => zxid)).toEqual([1, 2, 3, 4]);
+  expect(txnsReplayed).toBe(7);
+  expect(paths(tree)).toEqual(["/", "/a", "/b", "/b/c"]);
+});
+
 test("remains of an interrupted snapshot are swept away and a snapshot of the same zxid replaces the old one", () => {
   const keeper = withSomeData();
   keeper.disk.write("data/version-2/snapshot.4.tmp", Uint8Array.of(1, 2, 3));
