@@ -12,6 +12,7 @@ import type { LocalServer } from "./ensemble-layout.ts";
 import { Member } from "./ensemble-member.ts";
 import type { Ending } from "./ensemble-member.ts";
 import { LOG_LEVELS } from "./log-levels.ts";
+import { isEcho } from "./signals.ts";
 import type { Report } from "./supervision.ts";
 
 interface EnsembleOptions {
@@ -190,9 +191,10 @@ class LocalEnsemble {
   /** The first signal asks; a second one does not wait. */
   #signalled(signal: NodeJS.Signals): void {
     if (this.#stopping) {
-      for (const member of this.#members) void member.stop(true);
+      if (!isEcho()) for (const member of this.#members) void member.stop(true);
       return;
     }
+    isEcho();
     say(`stopping (${signal})`);
     void this.#stop(0);
   }

@@ -9,6 +9,7 @@ import { startServer } from "../net/server.ts";
 import type { RunningServer } from "../net/server.ts";
 import { ExitCode, StartError } from "../net/start-error.ts";
 import { LOG_LEVELS } from "./log-levels.ts";
+import { isEcho } from "./signals.ts";
 import { report, reportingFacts, stopWithStarter } from "./supervision.ts";
 
 interface ServeOptions {
@@ -71,10 +72,13 @@ function embeddedConfig({ port, data }: ServeOptions): ServeConfig {
 /** The first signal asks; a second one does not wait. */
 function stopOnSignals(server: RunningServer, logger: Logger): void {
   const stop = (signal: NodeJS.Signals): void => {
+    isEcho();
     logger.log("info", "stopping", { signal });
     for (const name of ["SIGTERM", "SIGINT"] as const) {
       process.off(name, stop);
-      process.on(name, () => process.exit(ExitCode.unexpected));
+      process.on(name, () => {
+        if (!isEcho()) process.exit(ExitCode.unexpected);
+      });
     }
     void server.stop();
   };

@@ -58,19 +58,18 @@ export interface Started {
 }
 
 export async function npmStart(cwd: string, ...options: readonly string[]): Promise<Started> {
-  // A group of its own, as a terminal makes one: Ctrl-C goes to npm and to the server.
+  // A group of its own, as a terminal makes one: Ctrl-C goes to npm and to what it started.
   const npm = spawn("npm", ["start", "--", ...options], { cwd, detached: true, stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of readline.createInterface({ input: npm.stdout })) {
-    if (!line.startsWith("{")) continue;
-    const { msg, clientPort } = JSON.parse(line) as { readonly msg: string; readonly clientPort: number };
-    if (msg !== "listening") continue;
+    const [, hosts] = /ensemble is listening on (\S+)$/.exec(line) ?? [];
+    if (hosts === undefined) continue;
     npm.stdout.resume();
     const stop = async (): Promise<number | null> => {
       const ended = once(npm, "exit");
       process.kill(-npm.pid!, "SIGINT");
       return ((await ended) as [number | null])[0];
     };
-    return { address: `127.0.0.1:${clientPort}`, stop };
+    return { address: hosts, stop };
   }
   throw new Error("npm start ended without a server");
 }

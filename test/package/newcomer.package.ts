@@ -42,15 +42,15 @@ test("npm ci builds, and warns of nothing that is in the package's hands", () =>
   expect(warnings).toEqual([]);
 });
 
-test("npm start serves with data where it says, and npx vivarium shell talks to it", async () => {
-  const server = await npmStart(checkout, "--port", "0");
+test("npm start is an ensemble with data where it says, and npx vivarium shell talks to it", async () => {
+  const server = await npmStart(checkout, "--base-port", "0");
   try {
     const shell = (...words: readonly string[]): Done =>
       run(checkout, "npx", "vivarium", "shell", "--server", server.address, ...words);
     must(shell("create", "/hello", "world"));
     expect(must(shell("get", "/hello")).stdout).toBe("world\n");
     expect(shell("get", "/nothing").code).toBe(1);
-    expect(statSync(path.join(checkout, "data/version-2")).isDirectory()).toBe(true);
+    expect(statSync(path.join(checkout, "data/ensemble/server-3/data/version-2")).isDirectory()).toBe(true);
   } finally {
     await server.stop();
   }
