@@ -33,7 +33,7 @@ for name in ours apache; do
     echo "S1 $name, $nodes nodes, $mix: $(value primary_per_s "$out") ops/s, p50 $(value p50_us "$out") us," \
       "p99 $(value p99_us "$out") us, p999 $(value p999_us "$out") us, max $(value max_us "$out") us"
   done
-  [ "$name" = ours ] && kill -0 "$(side ours pids)" && cp -r "$work/ours/data" "$work/saved-data" && cp -r "$work/ours/log" "$work/saved-log"
+  [ "$name" = ours ] && kill -0 "$(side ours pids)" && cp -r "$work/ours/1/data" "$work/saved-data" && cp -r "$work/ours/1/log" "$work/saved-log"
   side "$name" stop
 done
 
