@@ -9,7 +9,7 @@
  */
 import type { Context, DiskOp, DiskOutcome, Millis } from "../actor.ts";
 import type { Zxid } from "../base/zxid.ts";
-import { counterOf, formatZxid } from "../base/zxid.ts";
+import { formatZxid } from "../base/zxid.ts";
 import { Writer } from "../jute/writer.ts";
 import { CATCH_UP_BYTES_PER_EVENT, CATCH_UP_QUEUE_BYTES, SNAPSHOT_NODES_PER_EVENT } from "../limits.ts";
 import { PacketType, writePacket } from "../protocol/quorum-packets.ts";
@@ -25,6 +25,7 @@ import { planSync } from "./sync-plan.ts";
 const RECORDS_PER_STEP = 8;
 /** When to look again for what the log on disk does not have yet. */
 const LOG_TAIL_RETRY: Millis = 20;
+const LOG_TAIL_RETRIES = 100;
 /** Above this a scratch buffer is given back. */
 const SCRATCH_KEPT_BYTES = 4 * CATCH_UP_BYTES_PER_EVENT;
 
@@ -44,6 +45,8 @@ export class CatchUp {
   #tree: SnapshotStreamWriter | undefined;
   #disk: LogTail | undefined;
   #turnAt: Millis = Infinity;
+  /** How often in a row the log on disk had nothing more. */
+  #ends = 0;
 
   constructor(host: CatchUpHost, table: LearnerTable, link: LearnerLink) {
     this.#host = host;
@@ -200,10 +203,7 @@ export class CatchUp {
         if (!this.#announced) return this.#beginTree(cx, disk.reason);
         return this.#fail(`the log on disk does not reach back to ${formatZxid(this.#sent)}: ${disk.reason}`);
       case "end":
-        if (this.#endsWithEpoch()) break;
-        // What it lacks is committed, but the log has it in memory yet.
-        this.#turnAt = cx.now + LOG_TAIL_RETRY;
-        return;
+        return this.#onDiskEnd(cx);
       case "batch":
     }
     if (!this.#announced) {
@@ -212,20 +212,16 @@ export class CatchUp {
       this.#say(cx, "diff", zxid, "from the log on disk");
       writePacket(this.#w, PacketType.diff, zxid, null);
     }
-    if (disk.state === "batch") this.#writeBatch(disk.batch);
-    this.#send(cx);
+    this.#ends = 0;
+    this.#writeBatch(disk.batch);
     this.#goOn(cx);
   }
 
-  /**
-   * Where memory begins with the zxid that an epoch begins with, no txn stands for it: the log on disk is all there is
-   * before it.
-   */
-  #endsWithEpoch(): boolean {
-    const { base } = this.#host.committedLog;
-    if (base === undefined || counterOf(base) !== 0 || base <= this.#sent) return false;
-    this.#sent = base;
-    return true;
+  /** What it lacks is committed, but the log has it in memory yet. */
+  #onDiskEnd(cx: Context): void {
+    if (this.#ends++ < LOG_TAIL_RETRIES) this.#turnAt = cx.now + LOG_TAIL_RETRY;
+    else if (this.#announced) this.#fail(`the log on disk ends with ${formatZxid(this.#sent)}`);
+    else this.#beginTree(cx, "the log on disk ends too early");
   }
 
   /** Java: a log that is longer than a share of the newest snapshot is not worth it; 0 means that there is no limit. */

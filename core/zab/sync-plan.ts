@@ -57,9 +57,13 @@ export function planSync(facts: SyncFacts): SyncPlan {
   if (committed.has(peer)) return { kind: "diff", after: peer };
   if (committed.reaches(peer) && peer <= committed.max) return planWithin(facts, endsEpoch);
   if (committed.reaches(peer)) return snap("the learner's history is another one");
-  // Nobody logs `E:0`, so there is no record to find.
-  if (facts.disk && !endsEpoch) return { kind: "disk", after: peer };
-  return snap("the learner is too far behind");
+  if (!facts.disk) return snap("the learner is too far behind");
+  // Nobody logs `E:0`: where the learner ends there, no record shows that the log reaches back to it, and where the
+  // committed log begins there (after the tree of a snapshot), none shows that it reaches up to that.
+  if (endsEpoch || (committed.base !== undefined && counterOf(committed.base) === 0)) {
+    return snap("no log shows what the learner lacks");
+  }
+  return { kind: "disk", after: peer };
 }
 
 /** The learner's last txn lies among the leader's, and is none of them. */
