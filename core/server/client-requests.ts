@@ -73,7 +73,7 @@ export class ClientRequests implements ThrottleSink {
   #reads!: Reads;
   #throttle: Throttle | undefined;
   #readOnly = false;
-  /** A txn comes back from a leader, and does not say all that its reply needs. */
+  /** What is asked here is prepared elsewhere. */
   #learning = false;
   readonly #waitingReader: Reader;
   readonly #arena = new ByteArena();
@@ -184,10 +184,6 @@ export class ClientRequests implements ThrottleSink {
     if (type === OpCode.sync) {
       request.body ??= this.#arena.keep(body.bytes.subarray(body.offset, body.end));
       return this.#server.submitBarrier(cx, request);
-    }
-    // A multi's txn does not tell a create2 from a create: its reply must be made by what was asked for.
-    if (this.#learning && type === OpCode.multi) {
-      request.body ??= this.#arena.keep(body.bytes.subarray(body.offset, body.end));
     }
     // Elsewhere prepare does this, in the same event.
     if (this.#learning && type === OpCode.closeSession) this.#state.sessions.setClosing(link.session);

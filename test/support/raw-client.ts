@@ -59,6 +59,8 @@ export interface ConnectOptions {
   readonly lastZxidSeen?: number;
   /** False leaves the byte out, as clients up to 3.3 do. */
   readonly readOnlyByte?: boolean;
+  /** A read-only server will do. */
+  readonly readOnly?: boolean;
   readonly from?: string;
 }
 
@@ -90,7 +92,7 @@ export function connectFrame(options: ConnectOptions = {}): Uint8Array {
       timeOut: options.timeout ?? 10_000,
       sessionId: options.sessionId ?? SESSION_NONE,
       passwd: options.passwd === undefined ? new Uint8Array(16) : options.passwd,
-      readOnly: false,
+      readOnly: options.readOnly ?? false,
       hasReadOnly: options.readOnlyByte ?? true,
     }),
   );
