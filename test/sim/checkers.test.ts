@@ -159,7 +159,5 @@ test("D4: a crash that loses what was durable, or finds what never was, is notic
   expect(history().fact("c", "recovered", z(1, 2), z(1, 2)).blamed[0]).toMatch(
     /^D4: c recovered up to 1:2; it had 2:1/,
   );
-  expect(history().fact("a", "recovered", z(2, 1), z(2, 1)).blamed[0]).toMatch(
-    /^D4: a recovered up to 2:1; it never/,
-  );
+  expect(history().fact("a", "recovered", z(2, 1), z(2, 1)).blamed[0]).toMatch(/^D4: a recovered up to 2:1; it never/);
 });
