@@ -76,9 +76,9 @@ export function answerEpoch(
   return "promising";
 }
 
-/** currentEpoch as NEWLEADER's acknowledgement claims it, durable before `then`. */
+/** currentEpoch as NEWLEADER's acknowledgement claims it, durable before `then`. Without a vote, it may be later here. */
 export function adoptEpoch(cx: Context, host: RoleHost, epoch: number, then: (cx: Context) => void): void {
-  if (host.epochs.current === epoch) return then(cx);
+  if (host.epochs.current >= epoch) return then(cx);
   host.epochs.setCurrent(cx, epoch, (later, ok) => {
     if (!ok) return later.halt(EXIT_DATA_DIRECTORY, `epoch ${epoch} cannot be noted on disk`);
     then(later);

@@ -153,6 +153,13 @@ export class LearnerBench extends MemoryDisk implements RoleHost {
     this.#boot();
   }
 
+  /** Nobody's configuration has this server. */
+  makeStranger(): void {
+    const others = new Map([...this.view.current.members].filter(([id]) => id !== this.myId));
+    this.view.current = new QuorumConfig(others, 0 as Zxid);
+    this.view.lastSeen = this.view.current;
+  }
+
   /** From the next role on: one that keeps a log. */
   becomeFollower(): void {
     this.#observer = false;

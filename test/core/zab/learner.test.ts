@@ -83,6 +83,19 @@ test("an epoch that was promised before is answered with -1, an earlier one ends
   expect(bench.left).toBe("the leader's epoch 3 is over: this server has promised not to go below 4");
 });
 
+test("without a vote an earlier epoch will do, and the later one stays noted", () => {
+  const bench = inDiff(new LearnerBench({ observer: true }), 5);
+  bench.say(newLeader(5));
+  bench.run();
+  bench.cut();
+  bench.makeStranger();
+  inDiff(bench, 4);
+  bench.say(newLeader(4));
+  bench.run();
+  expect(bench.heardLines()).toEqual(["ACK 0x400000000"]);
+  expect([bench.epochs.accepted, bench.epochs.current]).toEqual([5, 5]);
+});
+
 test("a leader of another version of the protocol is refused", () => {
   const bench = new LearnerBench();
   bench.begin();
