@@ -16,6 +16,7 @@ import { epochOf, formatZxid } from "../base/zxid.ts";
 import type { EnsembleConfig, ServerConfig } from "../config.ts";
 import { Election } from "../election/election.ts";
 import type { ElectionHost } from "../election/election.ts";
+import type { Vote } from "../election/vote.ts";
 import { invariant } from "../invariant.ts";
 import { Reader } from "../jute/reader.ts";
 import { Writer } from "../jute/writer.ts";
@@ -42,7 +43,7 @@ import { WatchTable } from "../watch/watch-table.ts";
 import type { CommittedLog } from "../zab/committed-log.ts";
 import { Leader } from "../zab/leader.ts";
 import { Learner } from "../zab/learner.ts";
-import type { Proposal, Role, RoleHost, Vote } from "../zab/role.ts";
+import type { Proposal, Role, RoleHost } from "../zab/role.ts";
 import type { ClientLink } from "./client-link.ts";
 import type { PortServer, ServerMode, WordAnswer } from "./client-port.ts";
 import { ClientPort, LATER } from "./client-port.ts";
@@ -259,7 +260,6 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   onElected(cx: Context, vote: Vote): void {
     if (this.#phase !== "looking") return;
-    cx.facts.elected(vote.leader, vote.peerEpoch);
     this.#takeRole(cx, vote);
   }
 
@@ -380,7 +380,9 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   onDrained(cx: Context, conn: ConnId): void {
     this.#port.begin(cx);
-    if (this.#role === undefined || !this.#role.onDrained(cx, conn)) this.#port.onDrained(cx, conn);
+    if (this.#role === undefined || !this.#role.onDrained(cx, conn)) {
+      if (!this.#election.onDrained(cx, conn)) this.#port.onDrained(cx, conn);
+    }
     this.#end(cx);
   }
 
@@ -503,7 +505,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     this.#database!.sessions.beginRole(kind === "leading" ? "leader" : "learner", cx.now);
     this.#newState();
     cx.facts.role(kind, 0);
-    this.#election.settled(kind);
+    this.#election.settled(kind, vote);
     const early = [...this.#early].map(([conn, from]) => ({ conn, from }));
     this.#early.clear();
     for (const { conn } of early) {

@@ -27,7 +27,8 @@ import { LeaderLink } from "./leader-link.ts";
 import { LearnerConfig } from "./learner-config.ts";
 import { adoptEpoch, answerEpoch, introduce } from "./learner-handshake.ts";
 import { LearnerLog } from "./learner-log.ts";
-import type { Proposal, Role, RoleDescription, RoleHost, Vote } from "./role.ts";
+import type { Vote } from "../election/vote.ts";
+import type { Proposal, Role, RoleDescription, RoleHost } from "./role.ts";
 import { SyncReceiver } from "./sync-receiver.ts";
 
 type Phase =

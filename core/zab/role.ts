@@ -19,15 +19,6 @@ import type { TxnLog } from "../storage/txn-log.ts";
 import type { Prng } from "../base/prng.ts";
 import type { CommittedLog } from "./committed-log.ts";
 
-/** What an election settled on (Java: Vote). */
-export interface Vote {
-  readonly leader: number;
-  readonly zxid: Zxid;
-  /** The round (logical clock) it was settled in. */
-  readonly round: number;
-  readonly peerEpoch: number;
-}
-
 /** A txn on its way: in the log, or on its way there, and not applied. `payload` is its own copy: header, txn, digest. */
 export interface Proposal {
   /** Its txn, zxid, time and predicted digest are set. The one a client of this server waits for, where there is one. */
