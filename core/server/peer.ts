@@ -107,6 +107,8 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   #snapshots: Snapshots | undefined;
   #reaper: Reaper | undefined;
   #serves = false;
+  /** A start takes a snapshot, so that the next one has less to replay; a change of role has nothing to do with it. */
+  #hasServed = false;
 
   // Between roles
   #unapplied: readonly Proposal[] = [];
@@ -200,7 +202,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   takeSnapshot(cx: Context): void {
     // While it is being brought up to date the database may be replaced any moment.
-    if (this.#serves) this.#snapshots!.take(cx);
+    if (this.#serves) this.#snapshots!.take(cx, this.committedLog.max);
   }
 
   replaceDatabase(cx: Context, recovered: Recovered): void {
@@ -228,7 +230,8 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
       zxid: formatZxid(state.tree.lastProcessedZxid),
       sessions: state.sessions.size,
     });
-    this.#snapshots!.take(cx);
+    if (!this.#hasServed) this.#snapshots!.take(cx, this.committedLog.max);
+    this.#hasServed = true;
   }
 
   leave(cx: Context, reason: string): void {
@@ -428,7 +431,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
         this.#expireSessions(cx);
         this.#reaper!.onDeadline(cx);
       }
-      this.#snapshots?.onDeadline(cx);
+      if (this.#serves) this.#snapshots!.onDeadline(cx);
       this.#port.onDeadline(cx);
       if (cx.now >= this.#readOnlyAt) this.#serveReadOnly(cx);
     }
@@ -448,8 +451,10 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     const role = this.#role?.deadline() ?? Infinity;
     let at = Math.min(this.#election.deadline(), role, this.#lookAt);
     if (this.#stopping) return at;
-    at = Math.min(at, this.#port.deadline(), this.#snapshots?.deadline() ?? Infinity, this.#readOnlyAt);
-    if (!this.#serves || this.#role?.kind !== "leading") return at;
+    at = Math.min(at, this.#port.deadline(), this.#readOnlyAt);
+    if (!this.#serves) return at;
+    at = Math.min(at, this.#snapshots!.deadline());
+    if (this.#role?.kind !== "leading") return at;
     return Math.min(at, this.#database!.sessions.earliest(), this.#reaper!.deadline());
   }
 
@@ -528,7 +533,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     });
     this.#state = { config, tree, sessions, watches, auth, stats: this.#stats, mutants: this.#mutants };
     this.#apply = new ApplyStage(this.#state, undefined, this.replies);
-    this.#snapshots = new Snapshots(this.#state, 0);
+    this.#snapshots = new Snapshots(this.#state, this.#startedAt);
   }
 
   #endRole(cx: Context, reason: string, next: Next): void {

@@ -5,6 +5,7 @@
  * tries again.
  */
 import type { Context, DiskOp, DiskOutcome, Millis } from "../actor.ts";
+import type { Zxid } from "../base/zxid.ts";
 import { formatZxid } from "../base/zxid.ts";
 import { SNAPSHOT_NODES_PER_EVENT, SNAPSHOT_SLICE_PAUSE } from "../limits.ts";
 import type { ServerState } from "../pipeline/state.ts";
@@ -25,12 +26,15 @@ export class Snapshots {
     this.#purgeAt = state.config.purgeInterval > 0 ? now : Infinity;
   }
 
-  /** Begins a snapshot of what is applied now, unless one is being written. */
-  take(cx: Context): void {
+  /**
+   * Begins a snapshot of what is applied now, unless one is being written. `zxid` is the last txn in it: a leader that
+   * has only begun its epoch has a zxid that no txn has.
+   */
+  take(cx: Context, zxid: Zxid = this.#state.tree.lastProcessedZxid): void {
     if (this.#writer !== undefined) return;
     const { tree, sessions, config } = this.#state;
     this.#startedAt = cx.now;
-    this.#writer = new SnapshotWriter(tree, sessions.committed(), tree.lastProcessedZxid, config);
+    this.#writer = new SnapshotWriter(tree, sessions.committed(), zxid, config);
     this.#sliceAt = cx.now;
   }
 
@@ -39,6 +43,8 @@ export class Snapshots {
    * more; otherwise its name is being given right now, and this is asked again after the next {@link onDiskDone}.
    */
   giveUp(): boolean {
+    // Nor may what is removed be what another history goes back to.
+    if (this.#purge !== undefined) return false;
     if (this.#writer === undefined) return true;
     if (this.#writer.isNaming) return false;
     this.#writer.abandon();
