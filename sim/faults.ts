@@ -50,7 +50,7 @@ export type Fault =
     }
   /** What one host sends to the other takes longer by so many milliseconds; nothing overtakes. */
   | { readonly kind: "slow"; readonly from: string; readonly to: string; readonly by: Millis; readonly lasts: Millis }
-  /** Blocks, partitions, slow links, full and broken disks are over; paused and dead hosts stay so. */
+  /** Blocks, partitions, slow links, pauses, full and broken disks are over; dead hosts stay dead. */
   | { readonly kind: "heal" }
   | {
       readonly kind: "diskError";

@@ -144,7 +144,7 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
       return;
     }
     if (this.#actor === undefined) return;
-    if (kind === Kind.proceed) return this.#proceed();
+    if (kind === Kind.proceed) return this.proceed();
     if (this.#paused) return kind === Kind.deadline ? undefined : this.defer(this, kind, run, what);
     switch (kind) {
       case Kind.start:
@@ -164,7 +164,9 @@ export class SimHost implements Subject, NetworkUser, DiskUser {
     }
   }
 
-  #proceed(): void {
+  /** A pause ends, if there is one. */
+  proceed(): void {
+    if (!this.#paused) return;
     this.#paused = false;
     this.#note("resumed", "");
     const deferred = this.#deferred;

@@ -249,7 +249,10 @@ export class Simulator implements Subject {
         return this.#later(fault.lasts, Kind.hasten, 0, fault);
       case "heal":
         this.network.heal();
-        for (const host of this.#hosts.values()) host.disk.heal();
+        for (const host of this.#hosts.values()) {
+          host.disk.heal();
+          host.proceed();
+        }
         return;
       case "diskError":
         return this.host(fault.host).disk.fail({ ...fault });

@@ -102,7 +102,7 @@ export function drawEnsemblePlan(seed: number, servers?: number): EnsemblePlan {
     segmentation: rarely(8) ? "bytes" : rarely(2) ? "whole" : "some",
     connectTimeout: [100_000, 400_000],
   };
-  const calmAt = 1500 + prng.below(rarely(3) ? 8000 : 4000);
+  const calmAt = 1000 + prng.below(rarely(4) ? 6000 : 2500);
   const count = voters + observers;
   return {
     servers: voters,
@@ -121,7 +121,7 @@ export function drawEnsemblePlan(seed: number, servers?: number): EnsemblePlan {
     })),
     clients: Array.from({ length: 1 + prng.below(3) }, () => ({
       pipeline: 1 + prng.below(prng.chance(1, 4) ? 10 : 3),
-      think: 5 + prng.below(prng.chance(1, 4) ? 20 : 120),
+      think: prng.chance(1, 6) ? 5 + prng.below(30) : 40 + prng.below(300),
       sessionTimeout: 300 + prng.below(1500),
       reads: prng.below(60),
       syncs: prng.below(15),

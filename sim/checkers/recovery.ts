@@ -68,10 +68,7 @@ export class RecoversWhatWasDurable implements Checker {
     }
     // A leader's snapshot may bear its epoch's own zxid, which is nobody's txn.
     if (zxid > server.logged && counterOf(zxid as Zxid) !== 0) {
-      this.#blame(
-        "D4",
-        `${host} recovered up to ${showZxid(zxid)}; it never had more than ${showZxid(server.logged)}`,
-      );
+      this.#blame("D4", `${host} recovered up to ${showZxid(zxid)}; it never had more than ${showZxid(server.logged)}`);
     }
     server.durable = zxid;
     if (!server.replacing) server.logged = zxid;

@@ -9,6 +9,7 @@ import { ensembleCheckers } from "../../sim/checkers/all.ts";
 import { majorityOf } from "../../sim/checkers/checker.ts";
 import type { DiskRequest, DiskVerb } from "../../sim/disk.ts";
 import type { FactName } from "../../sim/facts.ts";
+import { ROLE_CODES } from "../../sim/facts.ts";
 
 export const SERVERS = ["a", "b", "c"] as const;
 export type Name = (typeof SERVERS)[number];
@@ -93,7 +94,9 @@ export class Story {
       this.fact(host, "synced", 13, zxid).adopt(host, epoch);
       this.fact(host, "acknowledged", packZxid(epoch, 0));
     }
-    return this.fact(leader, "established", epoch, zxid);
+    this.fact(leader, "established", epoch, zxid).fact(leader, "role", ROLE_CODES.leading, epoch);
+    for (const host of followers) this.fact(host, "role", ROLE_CODES.following, epoch);
+    return this;
   }
 
   /** One txn from proposal to commit, applied by all. */

@@ -10,7 +10,7 @@ import type { Totals } from "../../../sim/campaigns/ensemble-tally.ts";
 import { TOTALS } from "../../../sim/campaigns/ensemble-tally.ts";
 import { findDivergence, formatDivergence, formatFault } from "../../../sim/index.ts";
 
-const SEEDS = 60;
+const SEEDS = 25;
 
 function explain({ seed, violation }: EnsembleReport): string {
   return [`seed ${seed}: ${violation}`, ...drawEnsemblePlan(seed).faults.map(formatFault)].join("\n  ");
