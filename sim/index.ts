@@ -1,6 +1,8 @@
 /** `./sim`: a seeded world for actors. See sim/README.md for the fault model and how to read a transcript. */
 export { STEADY_CLOCK, WALL_ORIGIN } from "./clock.ts";
 export type { ClockProfile } from "./clock.ts";
+export { Ensemble } from "./ensemble.ts";
+export type { EnsembleOptions } from "./ensemble.ts";
 export { findDivergence, formatDivergence } from "./determinism.ts";
 export type { Divergence } from "./determinism.ts";
 export { FAST_DISK } from "./disk.ts";
