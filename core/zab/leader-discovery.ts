@@ -6,7 +6,23 @@
  * Only the configuration in force has a say, and the leader itself must be part of each quorum (ZOOKEEPER-1270).
  */
 import type { Zxid } from "../base/zxid.ts";
+import type { LearnerInfo } from "../protocol/quorum-packets.ts";
+import { PROTOCOL_VERSION } from "../protocol/quorum-packets.ts";
 import type { QuorumConfig } from "../quorum/config.ts";
+import type { QuorumView } from "../quorum/view.ts";
+
+/** Zxids of later epochs could not be told apart (base/zxid.ts). */
+const EPOCH_MAX = 2 ** 21 - 2;
+
+/** Why a server that says this of itself cannot be a learner here; undefined when it can. */
+export function whyRefused(info: LearnerInfo, accepted: number, view: QuorumView): string | undefined {
+  // Versions that nobody has released are refused rather than guessed at (reference, section 1.3).
+  if (info.protocolVersion !== PROTOCOL_VERSION) return `it speaks version ${info.protocolVersion} of the protocol`;
+  if (info.serverId === view.myId) return "it says that it is this server";
+  if (info.configVersion > view.current.version) return "it knows a newer configuration";
+  if (accepted < 0 || accepted > EPOCH_MAX) return `it says that it has accepted epoch ${accepted}`;
+  return undefined;
+}
 
 /** Of two servers the one whose summary is larger must not follow the other. */
 export interface StateSummary {
@@ -21,6 +37,8 @@ export class Discovery {
   readonly #config: QuorumConfig;
   readonly #myId: number;
   readonly #summary: StateSummary;
+  /** Tests only. */
+  readonly #mutants: ReadonlySet<string>;
   #epoch = 0;
   readonly #proposers = new Set<number>();
   #fixed = false;
@@ -28,7 +46,8 @@ export class Discovery {
   #promised = false;
 
   /** `summary` is the leader's own. */
-  constructor(config: QuorumConfig, myId: number, summary: StateSummary) {
+  constructor(config: QuorumConfig, myId: number, summary: StateSummary, mutants: ReadonlySet<string>) {
+    this.#mutants = mutants;
     this.#config = config;
     this.#myId = myId;
     this.#summary = summary;
@@ -58,8 +77,10 @@ export class Discovery {
   promise(id: number, currentEpoch: number, lastZxid: Zxid): PromiseOutcome {
     if (this.#promised || currentEpoch === -1) return "not-counted";
     const mine = this.#summary;
-    if (currentEpoch > mine.currentEpoch) return "newer";
-    if (currentEpoch === mine.currentEpoch && lastZxid > mine.lastZxid) return "newer";
+    if (!this.#mutants.has("vote-ignores-history")) {
+      if (currentEpoch > mine.currentEpoch) return "newer";
+      if (currentEpoch === mine.currentEpoch && lastZxid > mine.lastZxid) return "newer";
+    }
     if (lastZxid < 0 || !this.#config.isVoter(id)) return "not-counted";
     this.#promisers.add(id);
     this.#promised = this.#isQuorum(this.#promisers);
@@ -67,6 +88,7 @@ export class Discovery {
   }
 
   #isQuorum(ids: ReadonlySet<number>): boolean {
+    if (this.#mutants.has("lead-without-quorum")) return ids.has(this.#myId);
     return ids.has(this.#myId) && this.#config.containsQuorum(ids);
   }
 }

@@ -12,7 +12,6 @@ import { encodeUtf8 } from "../jute/utf8.ts";
 import { Writer } from "../jute/writer.ts";
 import { EARLY_LEARNERS_MAX } from "../limits.ts";
 import {
-  PROTOCOL_VERSION,
   PacketType,
   ZXID_NONE,
   packetName,
@@ -23,6 +22,7 @@ import {
 } from "../protocol/quorum-packets.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Broadcast } from "./leader-broadcast.ts";
+import { whyRefused } from "./leader-discovery.ts";
 import { LearnerLink } from "./learner-link.ts";
 import type { LinkState } from "./learner-link.ts";
 import { LearnerRequests } from "./learner-requests.ts";
@@ -303,12 +303,9 @@ export class Learners {
     if (stream.type !== PacketType.followerInfo && stream.type !== PacketType.observerInfo) return unexpected(link);
     const info = readLearnerInfo(stream.data);
     if (info === undefined) return "it does not say who it is";
-    const { view, myId } = this.#host;
-    if (info.protocolVersion !== PROTOCOL_VERSION) return `it speaks version ${info.protocolVersion} of the protocol`;
-    if (info.serverId === myId) return "it says that it is this server";
-    if (info.configVersion > view.current.version) return "it knows a newer configuration";
     const accepted = epochOf(stream.zxid);
-    if (accepted < 0) return "it has accepted no epoch";
+    const refusal = whyRefused(info, accepted, this.#host.view);
+    if (refusal !== undefined) return refusal;
     const older = this.table.withId(info.serverId);
     if (older !== undefined) this.drop(cx, older, "the same server came again");
     link.id = info.serverId;

@@ -52,6 +52,8 @@ import { MemoryDisk } from "../../support/memory-disk.ts";
 const EVENTS_MAX = 100_000;
 const DATA_MAX = 1 << 24;
 export const TICK = 1000;
+/** Of the client that is connected to the leader. */
+export const LOCAL_SESSION = 0x0300_0000_0000_0001n as SessionId;
 
 export interface BenchOptions {
   /** Ids of voters; the leader's is 3. */
@@ -119,7 +121,14 @@ export class LeaderBench extends MemoryDisk implements RoleHost {
       ...observers.map((id) => `server.${id}=10.0.0.${id}:2888:3888:observer;0.0.0.0:2181`),
     ];
     const members = lines.join("\n");
-    this.ensemble = { ...DEFAULT_ENSEMBLE_CONFIG, members, initLimit: 10, syncLimit: 5, ...options.ensemble };
+    this.ensemble = {
+      ...DEFAULT_ENSEMBLE_CONFIG,
+      members,
+      initLimit: 10,
+      syncLimit: 5,
+      snapshotSizeFactor: 0,
+      ...options.ensemble,
+    };
     this.config = {
       ...DEFAULT_SERVER_CONFIG,
       tickTime: TICK,
@@ -160,6 +169,7 @@ export class LeaderBench extends MemoryDisk implements RoleHost {
     if (!epochs.settled) throw new Error(`epochs: ${epochs.failure}`);
     this.event((cx) => {
       this.#database = new Database(cx, this.config, result, NO_MUTANTS);
+      this.#database.sessions.add(LOCAL_SESSION, 60_000, cx.now);
     });
     this.#newState();
   }
@@ -280,8 +290,8 @@ export class LeaderBench extends MemoryDisk implements RoleHost {
   }
 
   /** A client's write here. */
-  write(path: string): Request {
-    const request = new Request(undefined, 0n as SessionId, ++this.#xid, OpCode.create, this.now);
+  create(path: string): Request {
+    const request = new Request(undefined, LOCAL_SESSION, ++this.#xid, OpCode.create, this.now);
     this.happen((cx) => this.leader.submitWrite(cx, request, new Reader(createBody(path))));
     return request;
   }
@@ -383,6 +393,7 @@ export class ScriptedLearner {
   history: Zxid[];
   committed: Zxid = 0 as Zxid;
   lastData: Uint8Array | null = null;
+  wasCut = false;
   #waiting: Uint8Array[] = [];
 
   constructor(bench: LeaderBench, conn: ConnId, id: number) {
@@ -484,6 +495,7 @@ export class ScriptedLearner {
     this.lastData = data?.slice() ?? null;
     switch (type) {
       case PacketType.trunc:
+        this.wasCut = true;
         this.history = this.history.filter((one) => one <= zxid);
         return;
       case PacketType.snap:
@@ -551,11 +563,15 @@ export function createBody(path: string, data: Uint8Array | null = null): Uint8A
   return w.take();
 }
 
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
 function factsInto(journal: string[]): Facts {
   return {
     ...NO_FACTS,
     log: (level, message, fields) => {
-      if (level === "warn" || level === "error") journal.push(`${message}: ${String(fields?.["why"] ?? "")}`);
+      if (level === "warn" || level === "error") journal.push(`${message}: ${text(fields?.["why"])}`);
     },
     promised: (epoch) => void journal.push(`promised ${epoch}`),
     adopted: (epoch) => void journal.push(`adopted ${epoch}`),

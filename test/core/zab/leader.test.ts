@@ -175,7 +175,7 @@ describe("becoming established", () => {
   test("an ensemble of one needs nobody", () => {
     const bench = new LeaderBench({ voters: [3] }).lead().run();
     expect(bench.journal).toEqual(["promised 1", "adopted 1", "established 1 with 0:0", "serves"]);
-    bench.write("/a");
+    bench.create("/a");
     bench.run();
     expect(bench.committed.map(({ zxid }) => show(zxid))).toEqual(["1:1"]);
   });
@@ -239,15 +239,15 @@ describe("an established leader", () => {
     const bench = new LeaderBench({ history: HISTORY }).lead();
     bench.join(1, { last: z("1:3") });
     const late = bench.join(2, { last: z("1:3") });
-    bench.write("/a");
+    bench.create("/a");
     expect(late.takeHeard().at(-1)).toBe("PROPOSAL 2:1");
   });
 
   test("commits what a quorum has logged, in order, itself counted when its log is durable", () => {
     const { bench, one, two } = established();
     bench.diskHeld = true;
-    bench.write("/a");
-    bench.write("/b");
+    bench.create("/a");
+    bench.create("/b");
     expect(one.takeHeard()).toEqual(["PROPOSAL 1:1", "PROPOSAL 1:2"]);
     one.ack(z("1:2"));
     expect(bench.committed).toEqual([]);
@@ -270,7 +270,7 @@ describe("an established leader", () => {
     const { bench, one } = established();
     bench.diskHeld = true;
     const stranger = bench.join(9);
-    bench.write("/a");
+    bench.create("/a");
     one.ack(z("1:5"));
     one.ack(z("7:1"));
     stranger.ack(z("1:1"));
@@ -284,7 +284,7 @@ describe("an established leader", () => {
     const { bench, one, two } = established();
     two.cut();
     bench.diskHeld = true;
-    bench.write("/a");
+    bench.create("/a");
     const late = bench.join(2, { until: "promised" });
     expect(late.takeHeard()).toEqual(["LEADERINFO 1:0", ...EMPTY, "NEWLEADER 1:0", "PROPOSAL 1:1"]);
     late.ack(z("1:1"));
@@ -307,12 +307,12 @@ describe("an established leader", () => {
   test("S15: nothing uncommitted comes before NEWLEADER, and what comes after may be committed at any time", () => {
     const { bench, one } = established();
     bench.diskHeld = true;
-    bench.write("/a");
-    bench.write("/b");
+    bench.create("/a");
+    bench.create("/b");
     one.ack(z("1:1"));
     const late = bench.join(4, { until: "promised" });
     expect(late.takeHeard()).toEqual(["LEADERINFO 1:0", ...EMPTY, "NEWLEADER 1:0", "PROPOSAL 1:1", "PROPOSAL 1:2"]);
-    bench.write("/c");
+    bench.create("/c");
     bench.diskHeld = false;
     bench.run();
     expect(late.takeHeard()).toEqual(["PROPOSAL 1:3", "COMMIT 1:1"]);
@@ -325,7 +325,7 @@ describe("an established leader", () => {
     const observer = bench.join(5, { observer: true });
     expect(observer.takeHeard()).toEqual(["LEADERINFO 1:0", ...EMPTY, "NEWLEADER 1:0", "UPTODATE -1"]);
     bench.diskHeld = true;
-    bench.write("/a");
+    bench.create("/a");
     expect(observer.takeHeard()).toEqual([]);
     [...bench.learners.values()][0]!.ack(z("1:1"));
     [...bench.learners.values()][1]!.ack(z("1:1"));
@@ -337,8 +337,8 @@ describe("an established leader", () => {
     const bench = new LeaderBench({ ensemble: { initialCounter: 0xffff_fffd } }).lead();
     const one = bench.join(1);
     one.takeHeard();
-    bench.write("/a");
-    bench.write("/b");
+    bench.create("/a");
+    bench.create("/b");
     expect(bench.left).toBe("the epoch has run out of zxids");
     expect(one.takeHeard()).toEqual([`PROPOSAL ${show(packZxid(1, 0xffff_fffe))}`]);
     expect(bench.unapplied.map(({ request }) => show(request.zxid))).toEqual([show(packZxid(1, 0xffff_fffe))]);
@@ -347,8 +347,8 @@ describe("an established leader", () => {
   test("what was proposed and not committed is handed back when the role ends", () => {
     const { bench, one, two } = established();
     bench.diskHeld = true;
-    bench.write("/a");
-    bench.write("/b");
+    bench.create("/a");
+    bench.create("/b");
     one.ack(z("1:1"));
     two.ack(z("1:1"));
     one.cut();
@@ -362,7 +362,7 @@ describe("an established leader", () => {
   test("a full disk ends the process: what it cannot log others may have", () => {
     const { bench } = established();
     bench.capacity = 0;
-    bench.write("/a");
+    bench.create("/a");
     bench.run();
     expect(bench.halted).toMatch(/^1 no room for the transaction log: /);
     expect(bench.committed).toEqual([]);
