@@ -44,6 +44,8 @@ export interface SessionTouch {
   readonly timeout: Millis;
 }
 
+const NO_TOUCHES: readonly SessionTouch[] = [];
+
 /** Where orphans are looked for: a DataTree. */
 export interface EphemeralOwners {
   sessionsWithEphemerals(): Iterable<bigint>;
@@ -316,5 +318,3 @@ export class SessionTracker {
     this.#nextId = BigInt.asIntN(64, this.#nextId + 1n) as SessionId;
   }
 }
-
-const NO_TOUCHES: readonly SessionTouch[] = [];
