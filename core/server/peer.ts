@@ -7,7 +7,6 @@
  * whenever this server votes (reference, section 1.1).
  */
 import type { Actor, Address, CloseCause, ConnId, Context, DiskOp, DiskOutcome, Millis, Port } from "../actor.ts";
-import { anyoneMay, checkAcl } from "../auth/acl.ts";
 import { AuthProviders } from "../auth/providers.ts";
 import { Prng } from "../base/prng.ts";
 import type { SessionId } from "../base/ids.ts";
@@ -18,18 +17,13 @@ import { Election } from "../election/election.ts";
 import type { ElectionHost } from "../election/election.ts";
 import type { Vote } from "../election/vote.ts";
 import { invariant } from "../invariant.ts";
-import { Reader } from "../jute/reader.ts";
-import { Writer } from "../jute/writer.ts";
+import type { Reader } from "../jute/reader.ts";
 import { EARLY_LEARNERS_MAX, FRUITLESS_PAUSE, FRUITLESS_PAUSE_MAX } from "../limits.ts";
-import { ApplyStage } from "../pipeline/apply.ts";
-import { Reads } from "../pipeline/reads.ts";
 import { Replies } from "../pipeline/replies.ts";
-import type { Origin } from "../pipeline/request.ts";
-import { Request } from "../pipeline/request.ts";
+import type { Request } from "../pipeline/request.ts";
 import type { Mutants, ServerState } from "../pipeline/state.ts";
 import { NO_MUTANTS } from "../pipeline/state.ts";
 import { ServerStats } from "../pipeline/stats.ts";
-import { Perms } from "../protocol/data.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import type { Word } from "../protocol/words.ts";
 import type { QuorumConfig } from "../quorum/config.ts";
@@ -39,34 +33,23 @@ import { Recovery } from "../storage/recovery.ts";
 import type { Recovered } from "../storage/recovery.ts";
 import type { TxnLog } from "../storage/txn-log.ts";
 import { DataTree } from "../tree/data-tree.ts";
-import { WatchTable } from "../watch/watch-table.ts";
 import type { CommittedLog } from "../zab/committed-log.ts";
 import { Leader } from "../zab/leader.ts";
 import { Learner } from "../zab/learner.ts";
 import type { Proposal, Role, RoleHost } from "../zab/role.ts";
 import type { ClientLink } from "./client-link.ts";
 import type { PortServer, ServerMode, WordAnswer } from "./client-port.ts";
-import { ClientPort, LATER } from "./client-port.ts";
+import { ClientPort } from "./client-port.ts";
 import { Database } from "./database.ts";
-import { DirectorySizes } from "./directory-sizes.ts";
 import { Membership } from "./membership.ts";
-import { Reaper } from "./reaper.ts";
-import { Snapshots } from "./snapshots.ts";
-import { answerWord, isWhitelisted } from "./words.ts";
+import { Tenure } from "./tenure.ts";
+import type { ServerFacts } from "./word-desk.ts";
+import { WordDesk } from "./word-desk.ts";
 
 /** Java: ExitCode. */
 const EXIT_OK = 0;
 const EXIT_INVALID_INVOCATION = 2;
 const EXIT_DATA_DIRECTORY = 3;
-const NO_BODY = new Reader(new Uint8Array(0));
-
-/** A request's body that is nothing but a path. */
-function bodyOfPath(path: string): Reader {
-  const w = new Writer(path.length + 16);
-  w.string(path);
-  return new Reader(w.bytes, 0, w.length);
-}
-
 export interface PeerOptions {
   /** Tests only: bugs to put back. */
   readonly mutants?: Mutants;
@@ -88,25 +71,21 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   readonly #stats = new ServerStats();
   readonly #auth: AuthProviders;
   readonly #port: ClientPort;
-  readonly #sizes = new DirectorySizes();
+  readonly #words: WordDesk;
   readonly #election: Election;
   readonly #membership: Membership;
   #recovery: Recovery | undefined;
   #database: Database | undefined;
   #phase: Phase = "recovering";
   #stopping = false;
-  #startedAt: Millis = 0;
-  #traceMask = 306n;
 
   // For as long as a role lasts
   #role: Role | undefined;
   #roleCount = 0;
   #rolePrng: Prng;
-  #state: ServerState | undefined;
-  #apply: ApplyStage | undefined;
-  #snapshots: Snapshots | undefined;
-  #reaper: Reaper | undefined;
+  #tenure: Tenure | undefined;
   #serves = false;
+  #servingSince: Millis = 0;
   /** A start takes a snapshot, so that the next one has less to replay; a change of role has nothing to do with it. */
   #hasServed = false;
 
@@ -123,16 +102,17 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   constructor(config: ServerConfig, seed: number, options: PeerOptions = {}) {
     invariant(config.ensemble !== undefined, "a peer has an ensemble");
+    this.#mutants = options.mutants ?? NO_MUTANTS;
     this.config = config;
     this.ensemble = config.ensemble;
     this.myId = config.serverId;
-    this.epochs = new Epochs(config.description);
+    this.epochs = new Epochs(config.description, this.#mutants);
     this.replies = new Replies(this.#stats);
-    this.#mutants = options.mutants ?? NO_MUTANTS;
     this.#prng = new Prng(seed);
     this.#rolePrng = this.#prng;
     this.#auth = new AuthProviders(config.auth);
     this.#port = new ClientPort(config, this.#auth, this, this.#stats, this.replies, this.#prng.fork("connections"));
+    this.#words = new WordDesk(config, this.#port, () => this.#describe());
     this.#membership = new Membership(config);
     this.#election = new Election(this, this.#prng.fork("election"));
   }
@@ -143,8 +123,8 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     return this.#membership.view;
   }
   get state(): ServerState {
-    invariant(this.#state !== undefined, "there is a role");
-    return this.#state;
+    invariant(this.#tenure !== undefined, "there is a role");
+    return this.#tenure.state;
   }
   get log(): TxnLog {
     return this.#database!.log;
@@ -156,9 +136,11 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     return this.#rolePrng;
   }
   lastZxid(): Zxid {
+    if (this.#mutants.has("vote-ignores-history")) return 0 as Zxid;
     return this.#database!.tree.lastProcessedZxid;
   }
   currentEpoch(): number {
+    if (this.#mutants.has("vote-ignores-history")) return 0;
     return this.epochs.current;
   }
   setVoteEpoch(epoch: number): void {
@@ -175,7 +157,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   commit(cx: Context, proposal: Proposal): void {
     const { request } = proposal;
-    this.#apply!.apply(cx, request);
+    this.#tenure!.apply.apply(cx, request);
     this.#database!.committedLog.add(request.zxid, proposal.payload);
     switch (request.txn!.type) {
       case OpCode.createSession:
@@ -192,7 +174,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   }
 
   answerSync(cx: Context, request: Request): void {
-    this.#apply!.answerSync(cx, request);
+    this.#tenure!.apply.answerSync(cx, request);
     this.#port.onAnswered(cx, request);
   }
 
@@ -202,27 +184,23 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   takeSnapshot(cx: Context): void {
     // While it is being brought up to date the database may be replaced any moment.
-    if (this.#serves) this.#snapshots!.take(cx, this.committedLog.max);
+    if (this.#serves) this.#tenure!.takeSnapshot(cx, this.committedLog.max);
   }
 
   replaceDatabase(cx: Context, recovered: Recovered): void {
     this.#database!.replace(cx, recovered);
     this.#membership.initConfigNode(cx, this.#database!.tree);
-    this.#newState();
+    this.#tenure = this.#newTenure(cx);
   }
 
   serve(cx: Context): void {
     const role = this.#role!;
-    const { state } = this;
+    const tenure = this.#tenure!;
+    const { state } = tenure;
     this.#serves = true;
-    this.#port.serve(cx, state, new Reads(state, this.replies));
-    if (role.kind === "leading") {
-      this.#reaper = new Reaper(state, cx.now, (then, path) => {
-        const request = Request.internal(OpCode.deleteContainer, then.now);
-        role.submitWrite(then, request, bodyOfPath(path));
-      });
-      for (const session of state.sessions.orphans(state.tree)) this.#closeSession(cx, session);
-    }
+    this.#servingSince = cx.now;
+    this.#port.serve(cx, state, tenure.reads);
+    if (role.kind === "leading") tenure.lead(cx, role);
     cx.facts.role(role.kind, role.epoch);
     cx.facts.log("info", role.kind, {
       epoch: role.epoch,
@@ -230,7 +208,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
       zxid: formatZxid(state.tree.lastProcessedZxid),
       sessions: state.sessions.size,
     });
-    if (!this.#hasServed) this.#snapshots!.take(cx, this.committedLog.max);
+    if (!this.#hasServed) tenure.takeSnapshot(cx, this.committedLog.max);
     this.#hasServed = true;
   }
 
@@ -300,46 +278,22 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   }
 
   answerWord(cx: Context, link: ClientLink, word: Word, rest: Uint8Array): WordAnswer {
-    const { fourLetterWords, readOnlyModeEnabled } = this.config;
-    if (!isWhitelisted(word, fourLetterWords, readOnlyModeEnabled)) {
-      return `${word} is not executed because it is not in the whitelist.\n`;
-    }
-    const measured = (word === "dirs" || word === "conf") && this.serving;
-    if (!measured) return this.#wordText(cx, link, word, rest, [0, 0]);
-    this.#sizes.measure(cx, (then, sizes) => {
-      this.#port.answerWordLater(then, link, this.#wordText(then, link, word, rest, sizes) ?? "");
-    });
-    return LATER;
+    return this.#words.answer(cx, link, word, rest);
   }
-
-  #wordText(
-    cx: Context,
-    link: ClientLink,
-    word: Word,
-    rest: Uint8Array,
-    directorySizes: readonly [number, number],
-  ): string | undefined {
-    const source = {
-      state: this.serving ? this.#state : undefined,
-      links: () => this.#port.links(),
-      connectionDeadlines: () => this.#port.deadlines(),
-      startedAt: this.#startedAt,
-      environment: this.config.description.environment,
-      directorySizes,
-      traceMask: this.#traceMask,
+  #describe(): ServerFacts {
+    return {
+      state: this.serving ? this.#tenure?.state : undefined,
       mode: this.mode,
       role: this.#role?.describe(),
       view: this.view,
+      servingSince: this.#serves ? this.#servingSince : undefined,
     };
-    const text = answerWord(cx, source, link, word, rest);
-    this.#traceMask = source.traceMask;
-    return text;
   }
 
   // Events
 
   onStarted(cx: Context): void {
-    this.#startedAt = cx.now;
+    this.#words.startedAt = cx.now;
     cx.facts.role("looking", 0);
     const unknown = this.#auth.unknownEnforcedSchemes();
     const complaint =
@@ -411,13 +365,13 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
       return this.#begin(cx);
     }
     if (this.#membership.onDiskDone(cx, op, outcome)) return;
-    if (this.#sizes.onDiskDone(cx, op, outcome)) return;
+    if (this.#words.onDiskDone(cx, op, outcome)) return;
     const recovery = this.#recovery;
     if (recovery !== undefined) {
       if (recovery.onDiskDone(cx, op, outcome) && recovery.result !== undefined) this.#begin(cx);
       return;
     }
-    this.#snapshots?.onDiskDone(cx, op, outcome);
+    this.#tenure?.onDiskDone(cx, op, outcome);
   }
 
   onDeadline(cx: Context): void {
@@ -427,11 +381,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     const role = this.#role;
     if (role !== undefined && role.deadline() <= cx.now) role.onDeadline(cx);
     if (!this.#stopping) {
-      if (this.#serves && this.#role?.kind === "leading") {
-        this.#expireSessions(cx);
-        this.#reaper!.onDeadline(cx);
-      }
-      if (this.#serves) this.#snapshots!.onDeadline(cx);
+      if (this.#serves) this.#tenure!.onDeadline(cx);
       this.#port.onDeadline(cx);
       if (cx.now >= this.#readOnlyAt) this.#serveReadOnly(cx);
     }
@@ -452,10 +402,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     let at = Math.min(this.#election.deadline(), role, this.#lookAt);
     if (this.#stopping) return at;
     at = Math.min(at, this.#port.deadline(), this.#readOnlyAt);
-    if (!this.#serves) return at;
-    at = Math.min(at, this.#snapshots!.deadline());
-    if (this.#role?.kind !== "leading") return at;
-    return Math.min(at, this.#database!.sessions.earliest(), this.#reaper!.deadline());
+    return Math.min(at, this.#tenure?.deadline(this.#serves) ?? Infinity);
   }
 
   /** The end of every event. */
@@ -485,7 +432,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
       epoch: this.epochs.current,
       nodes: tree.nodeCount,
       sessions: result.sessions.size,
-      milliseconds: cx.now - this.#startedAt,
+      milliseconds: cx.now - this.#words.startedAt,
     });
     this.#election.start(cx);
     this.#lookForLeader(cx);
@@ -508,7 +455,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     const observer = this.#membership.isObserver;
     const kind = vote.leader === this.myId ? "leading" : observer ? "observing" : "following";
     this.#database!.sessions.beginRole(kind === "leading" ? "leader" : "learner", cx.now);
-    this.#newState();
+    this.#tenure = this.#newTenure(cx);
     cx.facts.role(kind, 0);
     this.#election.settled(kind, vote);
     const early = [...this.#early].map(([conn, from]) => ({ conn, from }));
@@ -522,18 +469,10 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     role.start(cx);
   }
 
-  /** What is made new for a role, and when the database is replaced within one. */
-  #newState(): void {
-    const { config } = this;
-    const auth = this.#auth;
-    const { tree, sessions } = this.#database!;
-    const watches = new WatchTable({
-      anyoneMayRead: (acl) => config.skipAcl || anyoneMay(tree.aclOf(acl), Perms.READ),
-      mayRead: (watcher, acl) => checkAcl(auth, tree.aclOf(acl), Perms.READ, (watcher as Origin).ids, config.skipAcl),
-    });
-    this.#state = { config, tree, sessions, watches, auth, stats: this.#stats, mutants: this.#mutants };
-    this.#apply = new ApplyStage(this.#state, undefined, this.replies);
-    this.#snapshots = new Snapshots(this.#state, this.#startedAt);
+  #newTenure(cx: Context): Tenure {
+    const { config, replies } = this;
+    const parts = { config, auth: this.#auth, stats: this.#stats, replies, mutants: this.#mutants };
+    return new Tenure(parts, this.#database!, cx.now);
   }
 
   #endRole(cx: Context, reason: string, next: Next): void {
@@ -543,7 +482,6 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     else cx.facts.log("warn", "leaving the role", { role: role.kind, epoch: role.epoch, reason });
     this.#fruitless = this.#serves ? 0 : this.#fruitless + 1;
     this.#serves = false;
-    this.#reaper = undefined;
     this.#port.unserve(cx);
     this.#unapplied = role.stop(cx);
     this.#role = undefined;
@@ -556,10 +494,11 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   /** Everything logged durable, nothing else under way on the disk that could change it: then on. */
   #settle(cx: Context): void {
     const { log } = this;
-    if (!this.#snapshots!.giveUp()) return;
+    if (!this.#tenure!.snapshots.giveUp()) return;
     if (log.syncing) return;
     if (log.uncommitted && !log.commit(cx)) return;
-    for (const proposal of this.#unapplied) this.#database!.fastForward(cx, proposal);
+    const forgets = this.#mutants.has("skip-fast-forward");
+    for (const proposal of forgets ? [] : this.#unapplied) this.#database!.fastForward(cx, proposal);
     this.#unapplied = [];
     if (this.#stopping) return this.#halt(cx);
     const next = this.#next;
@@ -581,7 +520,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   #onSettlingDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): boolean {
     switch (this.log.onDiskDone(cx, op, outcome)) {
       case "not-mine": {
-        this.#snapshots!.onDiskDone(cx, op, outcome);
+        this.#tenure!.onDiskDone(cx, op, outcome);
         this.#settle(cx);
         return false;
       }
@@ -611,30 +550,14 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     cx.pause(conn);
   }
 
-  // Sessions
-
-  #expireSessions(cx: Context): void {
-    const { sessions } = this.#database!;
-    if (sessions.earliest() > cx.now) return;
-    for (const session of sessions.takeExpired(cx.now)) {
-      this.#stats.count("stale_sessions_expired");
-      cx.facts.log("info", "session expired", { session: `0x${BigInt.asUintN(64, session).toString(16)}` });
-      this.#closeSession(cx, session);
-    }
-  }
-
-  #closeSession(cx: Context, session: SessionId): void {
-    this.#role?.submitWrite(cx, Request.internal(OpCode.closeSession, cx.now, session), NO_BODY);
-  }
-
   // Without a quorum
 
   #serveReadOnly(cx: Context): void {
     this.#readOnlyAt = Infinity;
     if (this.#phase !== "looking") return;
-    this.#newState();
+    this.#tenure = this.#newTenure(cx);
     this.#readOnly = true;
-    this.#port.serve(cx, this.state, new Reads(this.state, this.replies));
+    this.#port.serve(cx, this.state, this.#tenure.reads);
     cx.facts.role("readonly", epochOf(this.lastZxid()));
     cx.facts.log("warn", "no leader: serving reads only", {});
   }

@@ -30,12 +30,11 @@ import { DataTree, NO_LISTENER } from "../tree/data-tree.ts";
 import { WatchTable } from "../watch/watch-table.ts";
 import type { ClientLink } from "./client-link.ts";
 import type { PortServer, ServerMode, WordAnswer } from "./client-port.ts";
-import { ClientPort, LATER } from "./client-port.ts";
-import { DirectorySizes } from "./directory-sizes.ts";
+import { ClientPort } from "./client-port.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { Reaper } from "./reaper.ts";
 import { Snapshots } from "./snapshots.ts";
-import { answerWord, isWhitelisted } from "./words.ts";
+import { WordDesk } from "./word-desk.ts";
 
 /** Java: ExitCode. */
 const EXIT_OK = 0;
@@ -65,12 +64,10 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
   readonly #replies = new Replies(this.#stats);
   readonly #auth: AuthProviders;
   readonly #port: ClientPort;
-  readonly #sizes = new DirectorySizes();
+  readonly #words: WordDesk;
   #recovery: Recovery | undefined;
   #serving: Serving | undefined;
   #stopping = false;
-  #startedAt: Millis = 0;
-  #traceMask = 306n;
 
   /** Cheap: nothing is allocated for data before {@link onStarted}. `seed` decides every random choice. */
   constructor(config: ServerConfig, seed: number, options: StandaloneOptions = {}) {
@@ -79,6 +76,10 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
     this.#prng = new Prng(seed);
     this.#auth = new AuthProviders(config.auth);
     this.#port = new ClientPort(config, this.#auth, this, this.#stats, this.#replies, this.#prng.fork("connections"));
+    this.#words = new WordDesk(config, this.#port, () => ({
+      state: this.serving ? this.state : undefined,
+      mode: this.mode,
+    }));
   }
 
   // What the rest of the server asks
@@ -109,46 +110,13 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
   }
 
   answerWord(cx: Context, link: ClientLink, word: Word, rest: Uint8Array): WordAnswer {
-    const { fourLetterWords, readOnlyModeEnabled } = this.#config;
-    if (!isWhitelisted(word, fourLetterWords, readOnlyModeEnabled)) {
-      return `${word} is not executed because it is not in the whitelist.\n`;
-    }
-    const measured = (word === "dirs" || word === "conf") && this.serving;
-    if (!measured) return this.#wordText(cx, link, word, rest, [0, 0]);
-    this.#sizes.measure(cx, (then, sizes) => {
-      const text = this.#wordText(then, link, word, rest, sizes) ?? "";
-      this.#port.answerWordLater(then, link, text);
-    });
-    return LATER;
-  }
-
-  #wordText(
-    cx: Context,
-    link: ClientLink,
-    word: Word,
-    rest: Uint8Array,
-    directorySizes: readonly [number, number],
-  ): string | undefined {
-    const serving = this.serving ? this.#serving : undefined;
-    const source = {
-      state: serving?.state,
-      links: () => this.#port.links(),
-      connectionDeadlines: () => this.#port.deadlines(),
-      startedAt: this.#startedAt,
-      environment: this.#config.description.environment,
-      directorySizes,
-      traceMask: this.#traceMask,
-      mode: this.mode,
-    };
-    const text = answerWord(cx, source, link, word, rest);
-    this.#traceMask = source.traceMask;
-    return text;
+    return this.#words.answer(cx, link, word, rest);
   }
 
   // Events
 
   onStarted(cx: Context): void {
-    this.#startedAt = cx.now;
+    this.#words.startedAt = cx.now;
     const unknown = this.#auth.unknownEnforcedSchemes();
     if (unknown.length > 0) return cx.halt(2, `enforce.auth.schemes names unknown schemes: ${unknown.join(", ")}`);
     const { extendedTypesEnabled: extendedTypes, emulate353TTLNodes: emulate353, digestEnabled: digest } = this.#config;
@@ -185,7 +153,7 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
 
   onDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): void {
     this.#port.begin(cx);
-    if (this.#sizes.onDiskDone(cx, op, outcome)) return this.#replies.flush(cx);
+    if (this.#words.onDiskDone(cx, op, outcome)) return this.#replies.flush(cx);
     const serving = this.#serving;
     if (serving === undefined) return this.#onRecoveryDiskDone(cx, op, outcome);
     if (serving.chain.onDiskDone(cx, op, outcome)) {
@@ -272,7 +240,7 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
       zxid: formatZxid(tree.lastProcessedZxid),
       nodes: tree.nodeCount,
       sessions: sessions.size,
-      milliseconds: cx.now - this.#startedAt,
+      milliseconds: cx.now - this.#words.startedAt,
     });
     snapshots.take(cx);
   }
