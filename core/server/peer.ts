@@ -95,6 +95,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   /** Roles in a row that ended before clients were served. */
   #fruitless = 0;
   #lookAt: Millis = Infinity;
+  #lookingSince: Millis = 0;
   #readOnlyAt: Millis = Infinity;
   #readOnly = false;
   /** Learners that came before this server knew that it leads. */
@@ -241,6 +242,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   onElected(cx: Context, vote: Vote): void {
     if (this.#phase !== "looking") return;
+    this.#stats.observe("election_time", cx.now - this.#lookingSince);
     this.#takeRole(cx, vote);
   }
 
@@ -440,6 +442,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   #lookForLeader(cx: Context): void {
     this.#lookAt = Infinity;
+    this.#lookingSince = cx.now;
     this.#phase = "looking";
     if (this.config.readOnlyModeEnabled) this.#readOnlyAt = cx.now + Math.max(2000, this.config.tickTime);
     this.#election.lookForLeader(cx);
