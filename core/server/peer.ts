@@ -500,9 +500,9 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     if (!this.#tenure!.snapshots.giveUp()) return;
     if (log.syncing) return;
     if (log.uncommitted && !log.commit(cx)) return;
-    const forgets = this.#mutants.has("skip-fast-forward");
-    for (const proposal of forgets ? [] : this.#unapplied) this.#database!.fastForward(cx, proposal);
+    const unapplied = this.#unapplied;
     this.#unapplied = [];
+    if (!this.#mutants.has("skip-fast-forward")) for (const each of unapplied) this.#database!.fastForward(cx, each);
     if (this.#stopping) return this.#halt(cx);
     const next = this.#next;
     this.#phase = "looking";
