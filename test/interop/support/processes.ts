@@ -4,14 +4,14 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 const PORT_FIRST = 23_200;
-const PORT_COUNT = 200;
+const PORT_COUNT = 2000;
 /** Output kept per process: enough for a stack trace or two. */
 const OUTPUT_CHARACTERS_MAX = 200_000;
 
@@ -27,21 +27,27 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Output is appended to this file instead of being collected in memory: for processes that run long and say much. */
+  readonly outputFile?: string;
 }
 
 /** A child whose output is collected. */
 export class Process {
   readonly child: ChildProcess;
   readonly #ended: Promise<number>;
+  readonly #outputFile: string | undefined;
   #output = "";
   #code: number | undefined;
 
   constructor(command: string, args: readonly string[], options: SpawnOptions = {}) {
+    this.#outputFile = options.outputFile;
+    const file = options.outputFile === undefined ? undefined : openSync(options.outputFile, "a");
     this.child = spawn(command, args, {
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: ["pipe", file ?? "pipe", file ?? "pipe"],
       env: { ...process.env, ...options.env },
       cwd: options.cwd,
     });
+    if (file !== undefined) closeSync(file);
     running.add(this.child);
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
@@ -67,7 +73,8 @@ export class Process {
 
   /** Standard output and error in the order they came. */
   get output(): string {
-    return this.#output;
+    const file = this.#outputFile;
+    return file !== undefined && existsSync(file) ? readFileSync(file, "utf8") + this.#output : this.#output;
   }
 
   /** The exit code, or undefined while it runs. */
@@ -136,12 +143,12 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port from ${PORT_FIRST} to ${PORT_FIRST + PORT_COUNT - 1}`);
 }
 
-/** The answer to a four-letter word; undefined when nobody answers. */
-export function fourLetterWord(port: number, word: string): Promise<string | undefined> {
+/** The answer to a four-letter word; undefined when nobody answers within `timeout` ms. */
+export function fourLetterWord(port: number, word: string, timeout = 5000): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: "127.0.0.1" });
     let answer = "";
-    socket.setEncoding("utf8").setTimeout(5000, () => socket.destroy());
+    socket.setEncoding("utf8").setTimeout(timeout, () => socket.destroy());
     socket.on("connect", () => socket.write(word));
     socket.on("data", (text: string) => (answer += text));
     socket.on("error", () => resolve(undefined));

@@ -19,6 +19,8 @@ export interface Answer {
 export interface Session {
   readonly id: bigint;
   readonly password: Buffer;
+  /** Servers that are behind this must refuse. */
+  readonly lastZxidSeen?: number;
 }
 
 export class RawClient {
@@ -42,7 +44,9 @@ export class RawClient {
     const wire = await Wire.connect(port);
     const session = resume?.id ?? 0n;
     const password = resume?.password ?? new Uint8Array(16);
-    wire.send(frame(encodeConnect({ lastZxidSeen: 0, timeout, session, password, readOnly: false })));
+    wire.send(
+      frame(encodeConnect({ lastZxidSeen: resume?.lastZxidSeen ?? 0, timeout, session, password, readOnly: false })),
+    );
     const answer = await wire.next(TIMEOUT);
     if (typeof answer === "string") throw new Error(`connecting to port ${port}: ${answer}`);
     const r = new Reader(answer);

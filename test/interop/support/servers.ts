@@ -53,7 +53,7 @@ const DEFAULTS: Readonly<Record<string, string | number | boolean>> = {
   preAllocSize: 64,
 };
 
-const LOG4J = `log4j.rootLogger=WARN, FILE
+export const LOG4J = `log4j.rootLogger=WARN, FILE
 log4j.appender.FILE=org.apache.log4j.FileAppender
 log4j.appender.FILE.File=\${zookeeper.log.dir}/zookeeper.log
 log4j.appender.FILE.layout=org.apache.log4j.PatternLayout
