@@ -57,6 +57,10 @@ export class Broadcast implements TxnSink, LogSink {
   #lastProposed: Zxid;
   #lastCommitted: Zxid;
   #ending: Ending | undefined;
+  /** Bytes logged and not durable: up to a zxid, and from there on. */
+  #backlogBefore = 0;
+  #backlogSince = 0;
+  #backlogMark: Zxid = ZXID_ZERO;
   /** Something was committed in this event. */
   #released = false;
 
@@ -112,7 +116,25 @@ export class Broadcast implements TxnSink, LogSink {
     this.#lastProposed = zxid;
     cx.facts.proposed(zxid);
     this.#table.propose(cx, zxid, payload, 0, length);
+    this.#boundBacklog(zxid, length);
     this.#log.logTxn(cx, request, payload, length);
+  }
+
+  /**
+   * Followers may commit what this server's disk does not take, and clients go on: a leader that is as far behind as no
+   * learner may be had better not lead. Counted in two parts, so that one falls away when the disk has passed it.
+   */
+  #boundBacklog(zxid: Zxid, length: number): void {
+    if (this.#log.waiting === 0) {
+      this.#backlogBefore = this.#backlogSince = 0;
+    } else if (this.#host.log.durableZxid >= this.#backlogMark) {
+      this.#backlogBefore = this.#backlogSince;
+      this.#backlogSince = 0;
+      this.#backlogMark = zxid;
+    }
+    this.#backlogSince += length;
+    if (this.#backlogBefore + this.#backlogSince <= this.#host.ensemble.learnerQueueBytes) return;
+    this.#ending ??= { kind: "leave", reason: "too much waits for its own disk" };
   }
 
   /** From this proposal on both configurations must agree to everything, until the commit. */

@@ -263,6 +263,24 @@ describe("time", () => {
     expect(bench.left).toBe(undefined);
   });
 
+  test("a leader whose disk does not keep up ends its role, and one whose disk does never does", () => {
+    const { bench, one, two } = ensemble({ ensemble: { learnerQueueBytes: 1_000_000 } });
+    const data = new Uint8Array(100_000);
+    const write = (i: number): void => {
+      const request = new Request(undefined, LOCAL_SESSION, i, OpCode.create, bench.now);
+      bench.happen((cx) => bench.leader.submitWrite(cx, request, new Reader(createBody(`/${i}`, data))));
+      for (const learner of [one, two]) learner.ack(request.zxid);
+    };
+    for (let i = 1; i <= 40; i++) {
+      write(i);
+      if (i % 3 === 0) bench.run();
+    }
+    expect(bench.left).toBe(undefined);
+    bench.diskHeld = true;
+    for (let i = 41; i <= 60; i++) write(i);
+    expect(bench.left).toBe("too much waits for its own disk");
+  });
+
   test("what one learner is sent alone comes after what it shares with others, in one event too", () => {
     const { bench, one } = ensemble();
     const late = bench.join(9, { until: "promised" });
