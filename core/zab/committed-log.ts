@@ -18,8 +18,8 @@ const NOTHING = new Uint8Array(0);
 export class CommittedLog {
   readonly #limit: number;
   /** A ring once it is full; the oldest entry is at {@link #first}. Two arrays, so that an entry allocates nothing. */
-  #zxids: Zxid[] = [];
-  #payloads: Uint8Array[] = [];
+  readonly #zxids: Zxid[] = [];
+  readonly #payloads: Uint8Array[] = [];
   #first = 0;
   #last: Zxid;
   #base: Zxid | undefined;
@@ -102,15 +102,6 @@ export class CommittedLog {
   /** Whether everything of this history that comes after `zxid` is here. */
   reaches(zxid: Zxid): boolean {
     return zxid >= (this.#base ?? this.min);
-  }
-
-  /** Forgets the entries: the history is another one, that ends at `zxid`. */
-  clear(zxid: Zxid): void {
-    this.#zxids = [];
-    this.#payloads = [];
-    this.#first = 0;
-    this.#last = zxid;
-    this.#base = zxid;
   }
 
   #place(index: number): number {
