@@ -13,12 +13,14 @@ import { formatZxid } from "../base/zxid.ts";
 import { Writer } from "../jute/writer.ts";
 import { CATCH_UP_BYTES_PER_EVENT, CATCH_UP_QUEUE_BYTES, SNAPSHOT_NODES_PER_EVENT } from "../limits.ts";
 import { PacketType, writePacket } from "../protocol/quorum-packets.ts";
+import type { Mutants } from "../pipeline/state.ts";
 import type { LoggedTxn } from "../storage/log-replay.ts";
 import { LogTail } from "../storage/log-tail.ts";
 import { SnapshotStreamWriter } from "../storage/snapshot-stream.ts";
 import type { LearnerLink } from "./learner-link.ts";
 import type { LearnerTable } from "./learner-table.ts";
 import type { RoleHost } from "./role.ts";
+import type { CommittedTxns, SyncPlan } from "./sync-plan.ts";
 import { planSync } from "./sync-plan.ts";
 
 /** Records between two looks at how many bytes they came to. */
@@ -71,7 +73,7 @@ export class CatchUp {
     const { state, committedLog, ensemble } = this.#host;
     const peer = this.#link.lastZxid;
     const last = state.tree.lastProcessedZxid;
-    const plan = planSync({
+    const sound = planSync({
       peer,
       last,
       committed: committedLog,
@@ -80,6 +82,7 @@ export class CatchUp {
       forced: ensemble.forceSnapshotSync,
     });
     this.#state = "busy";
+    const plan = mutated(sound, peer, committedLog, state.mutants);
     switch (plan.kind) {
       case "snap":
         return this.#beginTree(cx, plan.why);
@@ -265,4 +268,11 @@ export class CatchUp {
     this.#state = "failed";
     this.#failure = failure;
   }
+}
+
+function mutated(plan: SyncPlan, peer: Zxid, committed: CommittedTxns & { min: Zxid }, mutants: Mutants): SyncPlan {
+  if (mutants.size === 0 || plan.kind === "diff" || plan.kind === "disk") return plan;
+  if (peer > 0 && mutants.has("diff-when-absent")) return { kind: "diff", after: peer };
+  if (peer <= 0 && mutants.has("diff-from-nothing")) return { kind: "diff", after: committed.min };
+  return plan;
 }

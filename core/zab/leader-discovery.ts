@@ -88,7 +88,6 @@ export class Discovery {
   }
 
   #isQuorum(ids: ReadonlySet<number>): boolean {
-    if (this.#mutants.has("lead-without-quorum")) return ids.has(this.#myId);
     return ids.has(this.#myId) && this.#config.containsQuorum(ids);
   }
 }

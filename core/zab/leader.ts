@@ -69,7 +69,7 @@ export class Leader implements Role, LearnerEvents {
     this.#early = early;
     this.#learners = new Learners(host, this);
     this.#summary = { currentEpoch: epochs.current, lastZxid: state.tree.lastProcessedZxid };
-    this.#discovery = new Discovery(view.current, myId, this.#summary);
+    this.#discovery = new Discovery(view.current, myId, this.#summary, host.state.mutants);
   }
 
   get epoch(): number {

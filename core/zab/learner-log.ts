@@ -129,6 +129,7 @@ export class LearnerLog implements LogSink {
     this.#logAndSync.logTxn(cx, request, payload, payload.length);
     this.#backlog += payload.length;
     if (this.#backlog > LEARNER_BACKLOG_BYTES) this.#link.pause(cx, Pause.backlog);
+    if (this.#acksFlow && this.#host.state.mutants.has("ack-proposal-before-sync")) this.#link.ack(zxid);
     return undefined;
   }
 
@@ -161,6 +162,7 @@ export class LearnerLog implements LogSink {
   adopt(cx: Context, then: (cx: Context) => void): void {
     this.#adopted = this.#last;
     this.#isFuzzy = false;
+    if (this.#host.state.mutants.has("newleader-ack-before-log")) return then(cx);
     this.#onSettled = then;
     const barrier = Request.internal(OpCode.sync, cx.now);
     if (this.#options.logs) this.#logAndSync.barrier(cx, barrier);

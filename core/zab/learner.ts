@@ -192,7 +192,9 @@ export class Learner implements Role {
     this.#log.outstanding++;
     this.#forwarding.createSession(request, timeout);
   }
-  submitSync(_cx: Context, request: Request): void {
+  submitSync(cx: Context, request: Request): void {
+    if (this.#host.state.mutants.has("sync-is-local") && this.outstanding === 0)
+      return this.#host.answerSync(cx, request);
     this.#forwarding.sync(request);
   }
   revalidate(_cx: Context, session: SessionId, timeout: Millis, answer: (cx: Context, valid: boolean) => void): void {
@@ -250,6 +252,10 @@ export class Learner implements Role {
         // Its zxid says where the leader is. What is here moves only by what is received (reference, S20).
         cx.facts.synced("diff", zxid);
         this.#phase = "syncing";
+        if (this.#host.state.mutants.has("memory-zxid-from-diff")) {
+          this.#host.state.tree.lastProcessedZxid = zxid;
+          this.#log = this.#newLog(false);
+        }
         return;
       case PacketType.trunc:
         cx.facts.synced("trunc", zxid);
@@ -362,6 +368,9 @@ export class Learner implements Role {
     if (reason !== undefined) return this.#leave(cx, reason);
     this.#link.silenceMax = this.#host.ensemble.syncLimit * this.#host.config.tickTime;
     this.#phase = "adopting";
+    if (this.#host.state.mutants.has("epoch-before-log")) {
+      return adoptEpoch(cx, this.#host, this.#epoch, (then) => this.#log.adopt(then, () => this.#onAdopted()));
+    }
     this.#log.adopt(cx, (then) => adoptEpoch(then, this.#host, this.#epoch, () => this.#onAdopted()));
   }
 

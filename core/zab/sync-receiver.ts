@@ -4,6 +4,7 @@
  * connection waits there until the new history is durable: nothing may be appended before.
  */
 import type { Context, DiskOp, DiskOutcome, Millis } from "../actor.ts";
+import type { SessionId } from "../base/ids.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { ZXID_ZERO } from "../base/zxid.ts";
 import { SnapshotStreamReader } from "../storage/snapshot-stream.ts";
@@ -55,7 +56,8 @@ export class SyncReceiver {
     tree.lastProcessedZxid = this.#snapshotZxid;
     this.#link.stream.accept(rest);
     this.#link.stream.keep();
-    this.#begin(cx, new SnapshotInstall(this.#host.config, tree, sessions));
+    const forgets = this.#host.state.mutants.has("sessions-not-synced");
+    this.#begin(cx, new SnapshotInstall(this.#host.config, tree, forgets ? new Map<SessionId, Millis>() : sessions));
     return undefined;
   }
 

@@ -39,10 +39,12 @@ export interface EnsembleClientOptions {
   /** Of a hundred requests. */
   readonly reads: number;
   readonly syncs: number;
+  /** It moves to another server every so many times it wakes. */
+  readonly stays: number;
   readonly blame: (invariant: string, what: string) => void;
 }
 
-const RECONNECT_DELAY: Millis = 20;
+const RECONNECT_DELAY: Millis = 30;
 const FRAME_MAX = 4 * 1024 * 1024;
 const READS = [OpCode.getData, OpCode.exists, OpCode.getChildren2] as const;
 
@@ -130,7 +132,8 @@ export class EnsembleClient implements Actor {
 
   onDeadline(cx: Context): void {
     const { think, servers, sessionTimeout } = this.#options;
-    this.#wakeAt = cx.now + 1 + this.#prng.below(think + 1);
+    // Often enough to keep the session, however long it likes to think.
+    this.#wakeAt = cx.now + 1 + Math.min(this.#prng.below(think + 1), sessionTimeout >> 3);
     if (this.#conn === undefined) {
       this.#server = servers[this.#prng.below(servers.length)]!;
       this.#conn = cx.connect(this.#server);
@@ -141,7 +144,7 @@ export class EnsembleClient implements Actor {
     if (waits && cx.now - this.#heardAt > (sessionTimeout * 2) / 3) return this.#hangUp(cx);
     if (!this.#ready) return;
     // Now and then it moves in the middle of things, and the session goes on at the next server.
-    if (!this.#idle && this.#prng.chance(1, 200)) return this.#hangUp(cx);
+    if (!this.#idle && this.#prng.chance(1, this.#options.stays)) return this.#hangUp(cx);
     if (!this.#idle) this.#work(cx);
     if (this.#ready && cx.now - this.#spokeAt > this.#timeout / 4) this.#ping(cx);
   }
@@ -275,7 +278,7 @@ export class EnsembleClient implements Actor {
     this.#timeout = 0;
     this.#sent = [];
     this.#frames.clear();
-    this.#wakeAt = cx.now + RECONNECT_DELAY + this.#prng.below(RECONNECT_DELAY);
+    this.#wakeAt = cx.now + this.#prng.below(RECONNECT_DELAY);
   }
 
   #forgetSession(): void {

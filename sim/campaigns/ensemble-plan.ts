@@ -23,6 +23,8 @@ export interface EnsembleClientPlan {
   readonly sessionTimeout: Millis;
   readonly reads: number;
   readonly syncs: number;
+  /** It moves to another server every so many times it wakes. */
+  readonly stays: number;
 }
 
 export interface EnsemblePlan {
@@ -76,6 +78,8 @@ const FAULT_KINDS = [
   "split",
   "one-way",
   "bridge",
+  "strand",
+  "late",
   "cut",
   "slow",
   "pause",
@@ -122,9 +126,10 @@ export function drawEnsemblePlan(seed: number, servers?: number): EnsemblePlan {
     clients: Array.from({ length: 1 + prng.below(3) }, () => ({
       pipeline: 1 + prng.below(prng.chance(1, 4) ? 10 : 3),
       think: prng.chance(1, 6) ? 5 + prng.below(30) : 40 + prng.below(300),
-      sessionTimeout: 300 + prng.below(1500),
+      sessionTimeout: 250 + prng.below(prng.chance(1, 2) ? 300 : 1500),
       reads: prng.below(60),
-      syncs: prng.below(15),
+      syncs: prng.below(prng.chance(1, 2) ? 50 : 10),
+      stays: prng.chance(1, 2) ? 400 : 5 + prng.below(30),
     })),
     faults: drawFaults(
       prng.fork("faults"),
@@ -171,7 +176,7 @@ function drawFaults(prng: Prng, names: readonly string[], calmAt: Millis): Sched
   const kinds = FAULT_KINDS.filter(() => prng.chance(1, 4));
   if (kinds.length === 0) kinds.push(FAULT_KINDS[prng.below(FAULT_KINDS.length)]!);
   const faults: ScheduledFault[] = [];
-  const count = 1 + prng.below(12);
+  const count = 1 + prng.below(14);
   for (let i = 0; i < count; i++) {
     const kind = kinds[prng.below(kinds.length)]!;
     for (const fault of drawFault(prng, kind, names, calmAt)) faults.push(fault);
@@ -183,7 +188,7 @@ function drawFault(prng: Prng, kind: FaultKind, names: readonly string[], calmAt
   const at = { at: 100 + prng.below(calmAt - 100) };
   const host = names[prng.below(names.length)]!;
   const other = names[(names.indexOf(host) + 1 + prng.below(names.length - 1)) % names.length]!;
-  const lasts = 20 + prng.below(prng.chance(1, 3) ? 3000 : 600);
+  const lasts = 20 + prng.below(prng.chance(1, 2) ? 3000 : 600);
   const one = (fault: Fault, when: When = at): ScheduledFault[] => [{ when, fault }];
   switch (kind) {
     case "power":
@@ -201,10 +206,20 @@ function drawFault(prng: Prng, kind: FaultKind, names: readonly string[], calmAt
     case "one-way":
     case "bridge":
       return one({ kind: "partition", groups: drawGroups(prng, names, kind), oneWay: kind === "one-way", lasts });
+    case "strand":
+      return strand(prng, host, names);
+    case "late":
+      return one({ kind: "crash", host, seed: prng.next(), down: 100 + prng.below(calmAt) }, { at: prng.below(60) });
     case "cut":
       return one({ kind: "cut", from: host, to: other, how: prng.chance(1, 2) ? "reset" : "half" });
     case "slow":
-      return one({ kind: "slow", from: host, to: other, by: 5 + prng.below(prng.chance(1, 3) ? 600 : 80), lasts });
+      return one({
+        kind: "slow",
+        from: host,
+        to: other,
+        by: 5 + prng.below(prng.chance(1, 2) ? 800 : 100),
+        lasts: 3 * lasts,
+      });
     case "pause":
       return one({ kind: "pause", host, lasts });
     case "wall":
@@ -220,6 +235,21 @@ function drawFault(prng: Prng, kind: FaultKind, names: readonly string[], calmAt
     case "client-cut":
       return one({ kind: "cut", from: "client1", to: host, how: prng.chance(1, 2) ? "reset" : "half" });
   }
+}
+
+/** Cut off from the others as it proposes something: what it logs alone has to go again, or not, by what follows. */
+function strand(prng: Prng, host: string, names: readonly string[]): ScheduledFault[] {
+  const others = names.filter((name) => name !== host);
+  const groups = prng.chance(3, 4) ? [others, [host]] : [[host], others];
+  const lasts = 300 + prng.below(2000);
+  const fact = { host, fact: "proposed", nth: 1 + prng.below(60) } as const;
+  const apart: Fault = { kind: "partition", groups, oneWay: prng.chance(1, 3), lasts };
+  const faults: ScheduledFault[] = [{ when: fact, fault: apart }];
+  // Whoever restarts has what it logged in its memory, and in a snapshot.
+  if (prng.chance(1, 2)) {
+    faults.push({ when: { ...fact, nth: fact.nth + prng.below(6) }, fault: crashOf(prng, host, prng.chance(1, 2)) });
+  }
+  return faults;
 }
 
 function crashOf(prng: Prng, host: string, power: boolean): Fault {

@@ -137,6 +137,8 @@ function walk(
   for (const entry of entries) {
     readUntil(entry.header.zxid);
     zxid = entry.header.zxid;
+    if (isByTheDead(entry, model))
+      blame("E1", `${showZxid(zxid)} was done by session ${hex(entry.header.clientId)}, which is gone`);
     const wrong = model.apply(entry);
     if (wrong !== undefined) blame("E1", `the history does not add up at ${showZxid(zxid)}: ${wrong}`);
   }
@@ -156,6 +158,13 @@ function judgeRead(call: Call, model: TreeModel, blame: Blame): void {
   }
   const expected = expectedRead(call.type, call.path, model);
   if (expected !== call.result) blame("C4", `${what} and was told ${call.result}, not ${expected}`);
+}
+
+/** Only its end may come when a session is gone, and what is refused. */
+function isByTheDead(entry: TxnEntry, model: TreeModel): boolean {
+  const { clientId, type } = entry.header;
+  if (clientId === 0n || type === OpCode.createSession || type === OpCode.closeSession) return false;
+  return !model.sessions.has(clientId) && !isRefused(entry);
 }
 
 function isRefused({ txn }: TxnEntry): boolean {

@@ -3,7 +3,7 @@
  * seed; a few stand here for every change.
  */
 import { expect, test } from "vitest";
-import { MUTANT_NAMES } from "../../../core/pipeline/state.ts";
+import { STORAGE_MUTANTS } from "../../../core/pipeline/state.ts";
 import type { CrashPlan } from "../../../sim/campaigns/crash-plan.ts";
 import { drawCrashPlan, SERVER } from "../../../sim/campaigns/crash-plan.ts";
 import type { CrashReport } from "../../../sim/campaigns/crash-recovery.ts";
@@ -38,7 +38,7 @@ test("whatever a crash leaves on the disk, everything a client was told is recov
   for (const message of SAID) expect(said, message).toContain(message);
 });
 
-test.each(MUTANT_NAMES)("a server with %s is caught within 200 seeds", (mutant) => {
+test.each(STORAGE_MUTANTS)("a server with %s is caught within 200 seeds", (mutant) => {
   const mutants = new Set([mutant]);
   let seed = 1;
   while (seed < 200 && runCrashRecovery(seed, { mutants }).violation === undefined) seed++;
