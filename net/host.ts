@@ -94,6 +94,13 @@ export class NetHost {
   /** Connections that come before {@link start} are turned away. */
   async listen(listener: Listener): Promise<void> {
     this.#ports.set(listener.port, await this.#tcp.listen(listener));
+    // The actor may have ended meanwhile.
+    if (this.#state === "halted") this.#tcp.stopListening();
+  }
+
+  /** Connections that came in on it stay. */
+  unlisten(listener: Listener): void {
+    this.#tcp.unlisten(listener);
   }
 
   /** Delivers onStarted before it returns. */

@@ -104,7 +104,7 @@ function dialTimeout({ server }: ServeConfig): number {
   return Math.max(electionConnectTimeout, initLimit * server.tickTime);
 }
 
-function portComplaint(config: ServeConfig, listener: Listener, error: NodeJS.ErrnoException): string {
+export function portComplaint(config: ServeConfig, listener: Listener, error: NodeJS.ErrnoException): string {
   const { key, addressKey } = keysOf(config, listener);
   const place = config.where(key);
   const address = `${listener.host ?? "every interface"}, port ${listener.tcpPort}`;

@@ -4,12 +4,14 @@
  */
 import type { Actor, Facts } from "../core/actor.ts";
 import { NO_FACTS } from "../core/actor.ts";
+import type { Member } from "../core/quorum/config.ts";
 import { configFromSettings, readConfigFile } from "./config-file.ts";
 import type { ServeConfig, Settings } from "./config-file.ts";
 import { openDirectories } from "./data-directory.ts";
 import { drawSeed } from "./entropy.ts";
 import { NetHost } from "./host.ts";
 import type { Halt } from "./host.ts";
+import { MovingPorts } from "./moving-ports.ts";
 import { StartError } from "./start-error.ts";
 import { openPorts, portsOf } from "./server-listeners.ts";
 
@@ -24,7 +26,7 @@ export interface StartOptions {
 
 /** A server that runs. */
 export interface RunningServer {
-  /** The TCP ports it got; undefined for those it does not listen on. */
+  /** The TCP ports it has; undefined for those it does not listen on. A reconfiguration may move them. */
   readonly clientPort: number | undefined;
   readonly secureClientPort: number | undefined;
   /** Resolves when the server has ended, by {@link stop} or of itself, and its directories are free. Never rejects. */
@@ -54,11 +56,18 @@ export async function startServer(
   for (const note of serve.notes) facts.log("info", note);
   for (const warning of serve.warnings) facts.log("warn", warning);
   let recovered = (): void => {};
+  let activated = (): void => {};
   const ready = new Promise<void>((resolve) => (recovered = resolve));
-  const host = new NetHost(await actorOf(serve, directories.serverId), {
+  const { actor, own } = await actorOf(serve, directories.serverId);
+  const host = new NetHost(actor, {
     volumes: { data: serve.dataDir, log: serve.dataLogDir, conf: serve.ensemble?.configDirectory },
     dialling: ports.dialling,
-    facts: withRecovered(facts, () => recovered()),
+    facts: overheard(
+      facts,
+      () => recovered(),
+      // Said in the middle of an event: by its end the actor has moved on.
+      () => setImmediate(() => activated()),
+    ),
   });
   const halted = host.halted.then((halt) => {
     directories.release();
@@ -71,12 +80,18 @@ export async function startServer(
     await halted;
     throw error;
   }
+  const moving = new MovingPorts(host, serve, ports.listeners, facts);
+  activated = () => moving.follow(own());
   host.start();
   const ended = await Promise.race([ready, halted]);
   if (ended !== undefined) throw new StartError(ended.reason, ended.code);
   return {
-    clientPort: host.portOf("client"),
-    secureClientPort: host.portOf("secureClient"),
+    get clientPort() {
+      return host.portOf("client");
+    },
+    get secureClientPort() {
+      return host.portOf("secureClient");
+    },
     halted,
     stop() {
       host.requestStop();
@@ -89,14 +104,22 @@ export async function startServer(
   };
 }
 
+interface ServerActor {
+  readonly actor: Actor;
+  /** Its entry of the ensemble's configuration in force. */
+  readonly own: () => Member | undefined;
+}
+
 /** Each loads what it needs: three small servers on one machine should stay small. */
-async function actorOf({ server }: ServeConfig, serverId: number | undefined): Promise<Actor> {
+async function actorOf({ server }: ServeConfig, serverId: number | undefined): Promise<ServerActor> {
   if (server.ensemble !== undefined) {
     const { Peer } = await import("../core/server/peer.ts");
-    return new Peer(server, drawSeed());
+    const peer = new Peer(server, drawSeed());
+    return { actor: peer, own: () => peer.view.current.members.get(peer.myId) };
   }
   const { StandaloneServer } = await import("../core/server/standalone.ts");
-  return new StandaloneServer({ ...server, serverId: serverId ?? server.serverId }, drawSeed());
+  const actor = new StandaloneServer({ ...server, serverId: serverId ?? server.serverId }, drawSeed());
+  return { actor, own: () => undefined };
 }
 
 function asServeConfig(config: string | Settings | ServeConfig): ServeConfig {
@@ -108,8 +131,8 @@ function isServeConfig(config: Settings | ServeConfig): config is ServeConfig {
   return typeof (config as { where?: unknown }).where === "function";
 }
 
-/** `facts`, and a call when recovery has ended. */
-function withRecovered(facts: Facts, recovered: () => void): Facts {
+/** `facts`, and calls when recovery has ended and when the ensemble has another configuration. */
+function overheard(facts: Facts, recovered: () => void, activated: () => void): Facts {
   const names = Object.keys(NO_FACTS) as (keyof Facts)[];
   const watched = Object.fromEntries(names.map((name) => [name, facts[name].bind(facts)])) as unknown as Facts;
   return {
@@ -117,6 +140,10 @@ function withRecovered(facts: Facts, recovered: () => void): Facts {
     recovered(zxid, digest) {
       facts.recovered(zxid, digest);
       recovered();
+    },
+    activated(version) {
+      facts.activated(version);
+      activated();
     },
   };
 }

@@ -67,7 +67,7 @@ export class Tcp {
   readonly #links: Map<ConnId, Link> = new Map();
   /** Links whose sockets are open although the actor is done with them. */
   readonly #lingering: Set<Link> = new Set();
-  readonly #servers: Server[] = [];
+  readonly #servers: Map<Listener, Server> = new Map();
   readonly #turns: TurnCounter = { turn: 0 };
   #dirty: Link[] = [];
   /**
@@ -106,7 +106,7 @@ export class Tcp {
       else if (listener.tls?.plainToo) this.#acceptEither(socket, listener, tlsServer);
       else tlsServer.emit("connection", socket);
     });
-    this.#servers.push(server);
+    this.#servers.set(listener, server);
     return new Promise((resolve, reject) => {
       server.once("error", reject);
       const backlog = listener.backlog === undefined || listener.backlog < 0 ? BACKLOG : listener.backlog;
@@ -196,9 +196,14 @@ export class Tcp {
     this.#accepting = true;
   }
 
+  /** What was accepted stays. */
+  unlisten(listener: Listener): void {
+    this.#servers.get(listener)?.close();
+    this.#servers.delete(listener);
+  }
+
   stopListening(): void {
-    for (const server of this.#servers) server.close();
-    this.#servers.length = 0;
+    for (const listener of this.#servers.keys()) this.unlisten(listener);
   }
 
   /** Everything at once; nothing is told. */

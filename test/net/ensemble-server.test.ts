@@ -175,3 +175,29 @@ test("strangers on the ports for servers are closed, and nothing else happens", 
   expect(await zk.exists("/still")).not.toBeNull();
   expect((await Promise.all(all.map(modeOf))).filter((mode) => mode === "leader").length).toBe(1);
 });
+
+test("a reconfiguration moves a server's port for clients, and who is connected stays so", async () => {
+  const all = await places(() => ["reconfigEnabled=true", "skipACL=yes"]);
+  const servers = [];
+  for (const place of all) servers.push(await start(place));
+  const third = all[2]!;
+  const there = await client([third]);
+  const before = await there.getConfig();
+  const [port] = await freePorts(1);
+  const entry = new TextDecoder().decode(before.data!).match(/^server\.3=.*;/m)![0];
+  await (await client(all)).reconfig({ joining: [`${entry}127.0.0.1:${port}`] });
+  await until("the port has moved", () => servers[2]!.clientPort === port);
+  await there.sync("/");
+  const after = new TextDecoder().decode((await there.getConfig()).data!);
+  expect(after).toContain(`${entry}127.0.0.1:${port}\n`);
+  await (await client([{ ...third, clientPort: port! }])).create("/moved");
+  expect(await modeOf(third)).toBeUndefined();
+  // On disk too: the configuration file names the one in force.
+  const text = await until("the file is written", () => {
+    const written = fs.readFileSync(third.file, "utf8");
+    return written.includes(`zoo.cfg.dynamic.${/version=(\w+)$/.exec(after)![1]}`) && written;
+  });
+  expect(text).not.toMatch(/^server\./m);
+  await servers[2]!.stop();
+  expect((await start(third)).clientPort).toBe(port);
+});
