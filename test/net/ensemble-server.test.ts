@@ -178,7 +178,7 @@ test("strangers on the ports for servers are closed, and nothing else happens", 
 
 test("a reconfiguration moves a server's port for clients, and who is connected stays so", async () => {
   const all = await places(() => ["reconfigEnabled=true", "skipACL=yes"]);
-  const servers = [];
+  const servers: RunningServer[] = [];
   for (const place of all) servers.push(await start(place));
   const third = all[2]!;
   const there = await client([third]);
