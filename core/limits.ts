@@ -28,8 +28,11 @@ export const CONNECTION_EXPIRY_INTERVAL: number = 10_000;
 export const ELECTION_STRANGERS_MAX: number = 64;
 /** Connections to the quorum port that are kept for a server that may be about to lead. */
 export const EARLY_LEARNERS_MAX: number = 64;
-/** Attempts of a learner to connect to the leader it was told, before it looks for another (Java: Learner.MAX_CONNECTION_RETRIES). */
-export const LEADER_CONNECT_TRIES: number = 5;
+/**
+ * Attempts of a learner to connect to the leader it was told, before it looks for another. Java makes 5, 100 ms apart,
+ * but knows of the leader no sooner than the leader does; we may know 200 ms earlier than a leader that is Java's.
+ */
+export const LEADER_CONNECT_TRIES: number = 10;
 /** Beyond this much logged and not durable, a learner reads no more of what its leader sends until all of it is. */
 export const LEARNER_BACKLOG_BYTES: number = 32 * 1024 * 1024;
 /** Bytes of proposals gathered for learners before they are handed to the host in the middle of an event. */

@@ -39,11 +39,15 @@ export class LeaderLink {
   readonly #options: LeaderLinkOptions;
   #conn: ConnId | undefined;
   #connected = false;
+  /** Anything came on this connection. */
+  #heard = false;
   #tries = 0;
   #addresses: readonly Address[] = [];
   #nextAddress = 0;
   #retryAt: Millis = Infinity;
   #connectBy: Millis = Infinity;
+  /** When all tries together have taken too long. */
+  #giveUpAt: Millis = Infinity;
   /** How long the leader may be silent, and since when it is. */
   #silenceMax: Millis = Infinity;
   #heardAt: Millis = 0;
@@ -63,7 +67,7 @@ export class LeaderLink {
     this.stream = new PacketStream(this.#options.dataMax);
     this.#pauses = 0;
     this.#tries = 0;
-    this.#connectBy = cx.now + this.#options.connectWithin;
+    this.#giveUpAt = cx.now + this.#options.connectWithin;
     this.#try(cx);
   }
 
@@ -83,10 +87,15 @@ export class LeaderLink {
     this.#heardAt = cx.now;
   }
 
-  /** Why there will be no connection any more; undefined while there is another try. */
+  /**
+   * Why there will be no connection any more; undefined while there is another try. What ends before a word was heard is
+   * a failed try: whatever forwards connections accepts them for a leader that does not listen yet, and Java's leaders
+   * begin to listen well after we know that they are elected.
+   */
   onClosed(cx: Context, cause: CloseCause): string | undefined {
     this.#conn = undefined;
-    if (this.#connected) return `the connection to the leader is gone (${cause})`;
+    if (this.#heard) return `the connection to the leader is gone (${cause})`;
+    this.#connected = false;
     if (this.#nextAddress < this.#addresses.length) this.#connect(cx);
     else if (this.#tries >= LEADER_CONNECT_TRIES) return `the leader cannot be reached (${cause})`;
     else this.#retryAt = cx.now + this.#options.retryDelay;
@@ -94,6 +103,7 @@ export class LeaderLink {
   }
 
   heard(cx: Context): void {
+    this.#heard = true;
     this.#heardAt = cx.now;
   }
   set silenceMax(silenceMax: Millis) {
@@ -151,6 +161,7 @@ export class LeaderLink {
     if (this.#conn !== undefined) cx.close(this.#conn);
     this.#conn = undefined;
     this.#connected = false;
+    this.#heard = false;
     this.#retryAt = Infinity;
     this.#connectBy = Infinity;
     this.#ackCount = 0;
@@ -160,6 +171,7 @@ export class LeaderLink {
   /** Undefined, or why there was nothing left to try. */
   #try(cx: Context): string | undefined {
     this.#retryAt = Infinity;
+    this.#connectBy = this.#giveUpAt;
     this.#tries++;
     this.#addresses = this.#options.addresses();
     this.#nextAddress = 0;

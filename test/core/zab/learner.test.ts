@@ -104,19 +104,33 @@ test("a leader of another version of the protocol is refused", () => {
   expect(bench.left).toContain("the leader speaks version 69632 of the protocol");
 });
 
-test("the leader is dialled five times, with pauses, and then given up", () => {
+test("the leader is dialled ten times, with pauses, and then given up", () => {
   const bench = new LearnerBench();
   bench.begin();
   const times: number[] = [];
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 9; i++) {
     bench.cut("refused");
     times.push(bench.learner.deadline() - bench.now);
     bench.toDeadline();
   }
-  expect(times).toEqual([100, 100, 100, 100]);
-  expect(bench.dialled.length).toBe(5);
+  expect(times).toEqual(Array.from({ length: 9 }, () => 100));
+  expect(bench.dialled.length).toBe(10);
   bench.cut("refused");
   expect(bench.left).toBe("the leader cannot be reached (refused)");
+});
+
+test("a connection that ends before the leader said a word is a failed try", () => {
+  const bench = new LearnerBench();
+  bench.begin();
+  bench.connected();
+  bench.heard();
+  bench.cut("peer");
+  expect(bench.left).toBeUndefined();
+  expect(bench.learner.deadline() - bench.now).toBe(100);
+  bench.toDeadline();
+  expect(bench.dialled.length).toBe(2);
+  bench.connected();
+  expect(bench.heardLines()).toEqual(["FOLLOWERINFO 0x0"]);
 });
 
 test("all tries together take no longer than initLimit, however long one hangs", () => {
@@ -132,7 +146,7 @@ test("a leader whose address nobody knows is looked for as long as one that refu
   const bench = new LearnerBench();
   (bench.view.current.members as Map<number, never>).delete(3);
   bench.begin();
-  for (let i = 0; i < 4; i++) bench.toDeadline();
+  for (let i = 0; i < 9; i++) bench.toDeadline();
   expect(bench.left).toBe("nobody knows the leader's address");
   expect(bench.dialled).toEqual([]);
 });
