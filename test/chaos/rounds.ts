@@ -67,7 +67,7 @@ export async function runRounds(ensemble: Ensemble, options: RoundsOptions): Pro
     const text = error instanceof Error ? error.message : String(error);
     const logs = text.includes("--- member") ? "" : `\n${ensemble.tails()}`;
     load.abort();
-    throw new Error(`seed ${options.seed}, ${name}: ${text}${logs}`, { cause: error });
+    throw new Error(`seed ${options.seed}, ${name} in ${ensemble.directory}: ${text}${logs}`, { cause: error });
   }
   const { acknowledged, unknown } = load.ledger;
   return { rounds: round, acknowledged, unknown };

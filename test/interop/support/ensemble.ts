@@ -153,13 +153,13 @@ export class Member {
     return /^Mode: (.*)$/m.exec((await this.word("srvr")) ?? "")?.[1];
   }
 
-  /** What it has printed and logged since its directory was made. */
-  log(): string {
+  /** What it has printed and logged since its directory was made: of each file what there is, or the end. */
+  log(characters = Infinity): string {
     return ["out", "zookeeper.log"]
       .map((name) => join(this.directory, name))
       .filter((path) => existsSync(path))
-      .map((path) => readFileSync(path, "utf8"))
-      .join("");
+      .map((path) => readFileSync(path, "utf8").slice(-characters))
+      .join("\n");
   }
 
   /** Lines that no fault of the surroundings explains. */
@@ -322,8 +322,7 @@ export class Ensemble {
     return this.members
       .map((member) => {
         const { id, kind } = member;
-        const text = member.log();
-        return `--- member ${id} (${kind})\n${text.slice(-LOG_TAIL_CHARACTERS)}`;
+        return `--- member ${id} (${kind})\n${member.log(LOG_TAIL_CHARACTERS)}`;
       })
       .join("\n");
   }

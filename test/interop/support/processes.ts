@@ -20,6 +20,7 @@ const directories = new Set<string>();
 
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
+  if (process.env["INTEROP_KEEP"] !== undefined) return;
   for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
@@ -111,7 +112,7 @@ export async function run(
   return { code, output: child.output };
 }
 
-/** A directory that goes away with this process. */
+/** A directory that goes away with this process, unless INTEROP_KEEP is set. */
 export function temporaryDirectory(label: string): string {
   const directory = mkdtempSync(join(tmpdir(), `vivarium-${label}-`));
   directories.add(directory);
