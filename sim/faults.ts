@@ -50,7 +50,10 @@ export type Fault =
     }
   /** What one host sends to the other takes longer by so many milliseconds; nothing overtakes. */
   | { readonly kind: "slow"; readonly from: string; readonly to: string; readonly by: Millis; readonly lasts: Millis }
-  /** Blocks, partitions, slow links, pauses, full and broken disks are over; dead hosts stay dead. */
+  /**
+   * Blocks, partitions, slow links, pauses, full and broken disks are over, and what waits for a protocol point strikes no
+   * more. Dead hosts stay dead.
+   */
   | { readonly kind: "heal" }
   | {
       readonly kind: "diskError";

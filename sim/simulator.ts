@@ -249,6 +249,7 @@ export class Simulator implements Subject {
         return this.#later(fault.lasts, Kind.hasten, 0, fault);
       case "heal":
         this.network.heal();
+        this.#triggers.clear();
         for (const host of this.#hosts.values()) {
           host.disk.heal();
           host.proceed();

@@ -48,8 +48,8 @@ export function judgeHistory(
     if (found.has(key))
       blame("C7", `xid ${cxid} of session ${hex(clientId)} happened twice, again as ${showZxid(zxid)}`);
     found.set(key, entry);
-    // What was under way when its session moved may still come, to be refused.
-    if (isRefused(entry)) continue;
+    // What was under way when its session moved may still come, to be refused; an end is taken from wherever it comes.
+    if (isRefused(entry) || type === OpCode.closeSession) continue;
     if (cxid < (lastXid.get(clientId) ?? 0)) {
       blame("C2", `xid ${cxid} of session ${hex(clientId)} took effect after xid ${lastXid.get(clientId)}`);
     }
