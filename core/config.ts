@@ -146,7 +146,7 @@ export const DEFAULT_ENSEMBLE_CONFIG: EnsembleConfig = Object.freeze<EnsembleCon
   connectToLearnerMasterLimit: 0,
   standaloneEnabled: true,
   localSessionsEnabled: false,
-  localSessionsUpgradingEnabled: true,
+  localSessionsUpgradingEnabled: false,
   electionConnectTimeout: 5000,
   finalizeWait: 200,
   minNotificationInterval: 200,

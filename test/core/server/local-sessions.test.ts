@@ -8,7 +8,7 @@ import { CreateMode } from "../../../core/protocol/requests.ts";
 import { createBody, RawClient } from "../../support/raw-client.ts";
 import { ScriptedLeader, ScriptedServer } from "../../support/scripted-server.ts";
 
-const LOCAL = { localSessionsEnabled: true };
+const LOCAL = { localSessionsEnabled: true, localSessionsUpgradingEnabled: true };
 const EPHEMERAL = CreateMode.ephemeral;
 const ephemeralAt = (path: string): MultiOp => ({
   type: OpCode.create,

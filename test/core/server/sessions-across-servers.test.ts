@@ -162,7 +162,7 @@ test("a learner's client is answered as if the leader were its server: multis, e
 });
 
 test("local sessions cost the ensemble nothing until they own something", () => {
-  const world = new World({ localSessionsEnabled: true });
+  const world = new World({ localSessionsEnabled: true, localSessionsUpgradingEnabled: true });
   const client = world.client();
   for (const server of world.ensemble.names) {
     client.connect(server);
