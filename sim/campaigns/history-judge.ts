@@ -168,7 +168,8 @@ function isByTheDead(entry: TxnEntry, model: TreeModel): boolean {
 }
 
 function isRefused({ txn }: TxnEntry): boolean {
-  return txn.type === OpCode.error || (txn.type === OpCode.multi && txn.txns.some((sub) => sub.type === OpCode.error));
+  // In a multi that fails all are errors, and one without operations does nothing whoever asks.
+  return txn.type === OpCode.error || (txn.type === OpCode.multi && txn.txns.every((sub) => sub.type === OpCode.error));
 }
 
 function decode(payload: Uint8Array): TxnEntry {

@@ -30,8 +30,10 @@ interface Book {
   size: number;
   synced: number;
   named: boolean;
-  /** A write or a sync of it failed: later syncs prove nothing. */
+  /** A sync of it failed: later ones prove nothing. */
   doubtful: boolean;
+  /** An append failed: nothing is written, and nothing synced, until this run of the server has ended. */
+  stuck: boolean;
   /** Of an epoch file. */
   text: string;
 }
@@ -109,7 +111,7 @@ export class DiskTruth implements Checker {
     const book = server.books.get(name);
     if (book === undefined) return;
     if (verb === "sync") {
-      if (!ok) book.doubtful = true;
+      if (!ok) book.doubtful ||= !book.stuck;
       else if (!book.doubtful) book.synced = book.size;
       settle(server, name, book);
       return;
@@ -145,7 +147,15 @@ export class DiskTruth implements Checker {
       const synced = power ? size : Math.min(size, before?.synced ?? 0);
       const text = EPOCH_FILE.test(name.replace(".tmp", "")) ? textOf(bytes) : "";
       const known = power || (before?.named ?? false);
-      books.set(name, { entries, size, synced, named: known, doubtful: !power && (before?.doubtful ?? false), text });
+      books.set(name, {
+        entries,
+        size,
+        synced,
+        named: known,
+        doubtful: !power && (before?.doubtful ?? false),
+        stuck: false,
+        text,
+      });
     }
     server.books = books;
     server.snapshot = newestSnapshot(server);
@@ -155,11 +165,11 @@ export class DiskTruth implements Checker {
   #append(server: Server, host: string, name: string, bytes: Uint8Array, ok: boolean): void {
     let book = server.books.get(name);
     if (book === undefined) {
-      book = { entries: [], size: 0, synced: 0, named: false, doubtful: false, text: "" };
+      book = { entries: [], size: 0, synced: 0, named: false, doubtful: false, stuck: false, text: "" };
       server.books.set(name, book);
     }
     if (!ok) {
-      book.doubtful = true;
+      book.stuck = true;
       return;
     }
     if (LOG_FILE.test(name)) this.#appendEntries(host, name, book, bytes);
