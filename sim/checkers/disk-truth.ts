@@ -143,6 +143,7 @@ export class DiskTruth implements Checker {
       const name = plain(path);
       const before = server.books.get(name);
       const entries = LOG_FILE.test(name) ? readEntries(bytes) : [];
+      this.#learn(bytes, entries);
       const size = LOG_FILE.test(name) ? (entries.at(-1)?.end ?? FILE_HEADER_BYTES) : bytes.length;
       const synced = power ? size : Math.min(size, before?.synced ?? 0);
       const text = EPOCH_FILE.test(name.replace(".tmp", "")) ? textOf(bytes) : "";
@@ -189,6 +190,15 @@ export class DiskTruth implements Checker {
       if (zxid <= last) this.#blame("D5", `${host} logged ${showZxid(zxid)} behind ${showZxid(last)} in ${name}`);
       book.entries.push({ zxid, end: book.size + at });
       this.#compare(host, zxid, bytes.subarray(start, start + length));
+    }
+  }
+
+  /** A write that failed may have been whole all the same. */
+  #learn(bytes: Uint8Array, entries: readonly Entry[]): void {
+    let at = FILE_HEADER_BYTES;
+    for (const { zxid, end } of entries) {
+      if (!this.#payloads.has(zxid)) this.#payloads.set(zxid, bytes.slice(at + ENTRY_PREFIX_BYTES, end - 1));
+      at = end;
     }
   }
 
