@@ -20,12 +20,17 @@ export interface Route {
   readonly target: number;
   /** On an election port: where `to` may call back, put into the greeting in place of the caller's own address. */
   readonly callback?: number;
+  /** For how long to dial again when nobody listens, ms: a refusal could not be passed on as one. */
+  readonly patience?: number;
 }
+
+const DIAL_AGAIN = 20;
 
 interface Pair {
   readonly route: Route;
   readonly near: Socket;
   far: Socket | undefined;
+  readonly since: number;
 }
 
 export class CutProxy {
@@ -85,7 +90,7 @@ export class CutProxy {
   }
 
   #accept(route: Route, near: Socket): void {
-    const pair: Pair = { route, near, far: undefined };
+    const pair: Pair = { route, near, far: undefined, since: performance.now() };
     this.#pairs.add(pair);
     near.setNoDelay(true).pause();
     near.on("error", () => this.#drop(pair));
@@ -95,16 +100,27 @@ export class CutProxy {
 
   /** A connection needs both ways. */
   #dial(pair: Pair): void {
-    const { from, to, target, callback } = pair.route;
-    if (pair.far !== undefined || this.#isBlocked(from, to) || this.#isBlocked(to, from)) return;
+    const { from, to, target, callback, patience = 0 } = pair.route;
+    const isOver = pair.far !== undefined || !this.#pairs.has(pair);
+    if (isOver || this.#isBlocked(from, to) || this.#isBlocked(to, from)) return;
     const far = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
+    let connected = false;
     pair.far = far;
     far.setNoDelay(true).pause();
-    far.on("error", () => this.#drop(pair));
-    far.on("close", () => this.#drop(pair));
+    far.on("error", () => {
+      if (connected || performance.now() - pair.since > patience) return this.#drop(pair);
+      pair.far = undefined;
+      setTimeout(() => this.#dial(pair), DIAL_AGAIN);
+    });
+    far.on("close", () => {
+      if (pair.far === far) this.#drop(pair);
+    });
     this.#forward(pair.near, far, from, to, callback === undefined ? undefined : rewriter(callback));
     this.#forward(far, pair.near, to, from, undefined);
-    far.once("connect", () => this.#flow(pair));
+    far.once("connect", () => {
+      connected = true;
+      this.#flow(pair);
+    });
   }
 
   #forward(source: Socket, sink: Socket, from: number, to: number, rewrite: Rewriter | undefined): void {

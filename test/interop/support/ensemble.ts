@@ -3,6 +3,7 @@
  * start over the same data directory. Between the members, and between clients and members, lies a {@link CutProxy}.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { CLIENTS, CutProxy } from "./cut-proxy.ts";
 import { eventually, fourLetterWord, freePort, Process, temporaryDirectory } from "./processes.ts";
@@ -17,6 +18,8 @@ export interface EnsembleOptions {
   readonly observers?: readonly number[];
   /** Members that stand in the others' configuration and are not started. */
   readonly absent?: readonly number[];
+  /** Looks for followers before the others are started: with the highest id it leads. */
+  readonly first?: number;
   /** Lines of zoo.cfg over the defaults below. Both kinds read the same file. */
   readonly config?: Settings;
   /** Without a proxy all members have one configuration, as reconfig needs it. */
@@ -28,6 +31,8 @@ export interface EnsembleOptions {
 const SMALL_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 /** How soon a member that is alive answers `srvr`. */
 const WORD_TIMEOUT = 1000;
+/** A leader of Java's listens only once it knows that it leads, which others may know sooner. */
+const QUORUM_PATIENCE = 500;
 const LOG_TAIL_CHARACTERS = 6000;
 
 /** Short ticks: an election is over in a second, a silent peer is given up after two. */
@@ -169,6 +174,17 @@ export class Member {
   }
 }
 
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
 /** Our program; INTEROP_PROGRAM names another build's dist/cli/main.js. */
 function programFile(): string {
   return process.env["INTEROP_PROGRAM"] ?? repositoryPath("dist/cli/main.js");
@@ -203,8 +219,13 @@ export class Ensemble {
   static async start(options: EnsembleOptions, timeout = 60_000): Promise<Ensemble> {
     const ensemble = await Ensemble.prepare(options);
     const present = ensemble.members.filter(({ id }) => options.absent?.includes(id) !== true);
-    for (const member of present) member.launch();
     try {
+      const first = present.find(({ id }) => id === options.first);
+      if (first !== undefined) {
+        first.launch();
+        await eventually("the first member listens", timeout, () => listens(first.electionPort));
+      }
+      for (const member of present) if (member !== first) member.launch();
       await ensemble.awaitServing(timeout, present);
     } catch (error) {
       await ensemble.close();
@@ -245,7 +266,13 @@ export class Ensemble {
       return [other.quorumPort, other.electionPort];
     }
     const quorum = await freePort();
-    await proxy.listen({ from: member.id, to: other.id, port: quorum, target: other.quorumPort });
+    await proxy.listen({
+      from: member.id,
+      to: other.id,
+      port: quorum,
+      target: other.quorumPort,
+      patience: QUORUM_PATIENCE,
+    });
     const [election, callback] = [await this.#electionPort(member, other), await this.#electionPort(other, member)];
     await proxy.listen({ from: member.id, to: other.id, port: election, target: other.electionPort, callback });
     return [quorum, election];
