@@ -1,13 +1,15 @@
 /** `./sim`: a seeded world for actors. See sim/README.md for the fault model and how to read a transcript. */
 export { STEADY_CLOCK, WALL_ORIGIN } from "./clock.ts";
 export type { ClockProfile } from "./clock.ts";
-export { Ensemble } from "./ensemble.ts";
-export type { EnsembleOptions } from "./ensemble.ts";
+export { Conversation } from "./conversation.ts";
+export type { Port } from "./conversation.ts";
 export { findDivergence, formatDivergence } from "./determinism.ts";
 export type { Divergence } from "./determinism.ts";
 export { FAST_DISK } from "./disk.ts";
 export type { DiskProfile, DiskVerb } from "./disk.ts";
 export type { Survival } from "./disk-image.ts";
+export { clientAddressOf, Ensemble, nameOf } from "./ensemble.ts";
+export type { EnsembleOptions } from "./ensemble.ts";
 export type { Micros } from "./events.ts";
 export type { FactListener, FactName } from "./facts.ts";
 export { formatFault } from "./faults.ts";
