@@ -47,7 +47,7 @@ export interface EnsembleReport {
 }
 
 /** Milliseconds after the last fault: until one leads and all follow; until clients are served; for the rest. */
-const SETTLE_WITHIN = 30_000;
+const SETTLE_WITHIN = 8_000;
 const SERVE_WITHIN = 10_000;
 const CONVERGE_WITHIN = 5_000;
 const FINAL_ANSWERS = 3;

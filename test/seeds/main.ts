@@ -21,7 +21,7 @@ const LINE_CHARACTERS = 200;
 const { values } = parseArgs({
   options: {
     campaign: { type: "string", multiple: true, default: Object.keys(CAMPAIGNS) },
-    seeds: { type: "string", default: "2000" },
+    seeds: { type: "string", default: "4000" },
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     servers: { type: "string" },
