@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Prng } from "../../core/base/prng.ts";
-import { ZooKeeperError } from "../../core/client/index.ts";
+import { OPEN_ACL_UNSAFE, Perms, ZooKeeperError } from "../../core/client/index.ts";
 import type { ZooKeeper } from "../../core/client/index.ts";
 import { connect } from "../../net/client.ts";
 import { type Ledger, WorkerLedger } from "./ledger.ts";
@@ -130,8 +130,9 @@ export class Worker {
 
   #one(): Promise<void> {
     const choice = this.#prng.below(20);
-    if (choice < 6) return this.#count();
-    if (choice < 8) return this.#countTwins();
+    if (choice < 4) return this.#count();
+    if (choice < 6) return this.#countTwins();
+    if (choice < 8) return this.#churn();
     if (choice < 11) return this.#append();
     if (choice < 13) return this.#compareAndSet();
     if (choice < 14) return this.#watchRegister();
@@ -156,6 +157,47 @@ export class Worker {
       { type: "setData", path: `${this.#home}/twin`, data: String(n) },
     ]);
     this.ledger.acked = Math.max(this.ledger.acked, n);
+    this.#all.wrote(began);
+  }
+
+  /** Changes that leave nothing to look for but must come out the same on every server, errors included. */
+  async #churn(): Promise<void> {
+    const zk = this.#zk;
+    const home = this.#home;
+    const began = performance.now();
+    switch (this.#prng.below(5)) {
+      case 0: {
+        const { path } = await zk.create2(`${home}/e-`, null, { mode: "ephemeral_sequential" });
+        await zk.delete(path);
+        break;
+      }
+      case 1: {
+        const path = `${home}/passing-${this.#prng.below(1_000_000)}`;
+        await zk.multi([
+          { type: "create", path, data: "a" },
+          { type: "setData", path, data: "b" },
+          { type: "check", path: home },
+          { type: "delete", path },
+        ]);
+        break;
+      }
+      case 2:
+        await expected("NONODE", zk.delete(`${home}/none`));
+        break;
+      case 3:
+        await expected(
+          "BADVERSION",
+          zk.multi([
+            { type: "setData", path: `${home}/twin`, data: "never" },
+            { type: "check", path: home, version: 12_345 },
+          ]),
+        );
+        break;
+      default: {
+        const id = `who${this.#prng.below(8)}:hash`;
+        await zk.setACL(`${home}/q`, [...OPEN_ACL_UNSAFE, { perms: Perms.READ, scheme: "digest", id }]);
+      }
+    }
     this.#all.wrote(began);
   }
 
@@ -257,6 +299,16 @@ export class Worker {
 function numberOf(result: unknown): number {
   const { data } = result as { readonly data: Uint8Array };
   return Number(Buffer.from(data).toString());
+}
+
+async function expected(code: string, call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof ZooKeeperError && error.code === code) return;
+    throw error;
+  }
+  throw new Error(`${code} was to be expected`);
 }
 
 /** Whoever is first makes it, and a lost connection may hide that it was made. */

@@ -262,3 +262,28 @@ test("Java's ensemble becomes ours and Java's again, and no session notices", { 
   }
   await load.stop();
 });
+
+test.each([
+  { kinds: [V, A, V] as const, writes: 100_000 },
+  { kinds: [A, V, A] as const, writes: 25_000 },
+])("$kinds: the trees are equal after $writes mixed writes with kills", { timeout: 300_000 }, async (world) => {
+  const { members } = await start(world.kinds, { config: { ...QUICK, snapCount: 5000 } });
+  load = await Load.start(ensemble!, { seed: 5, window: 16, pace: 0 });
+  const { ledger } = load;
+  const kills = 10;
+  for (let kill = 1; kill <= kills; kill++) {
+    const goal = (world.writes * kill) / kills;
+    await eventually(`${goal} writes`, 120_000, () => ledger.acknowledged >= goal);
+    load.check();
+    const leader = await ensemble!.awaitLeader(TIMEOUT);
+    const victim = kill % 2 === 0 ? leader : members.find((member) => member !== leader)!;
+    await victim.kill();
+    await load.awaitProgress(TIMEOUT);
+    victim.launch();
+    await ensemble!.awaitServing(TIMEOUT);
+  }
+  expect(ledger.acknowledged).toBeGreaterThanOrEqual(world.writes);
+  await verify();
+  await load.stop();
+  console.log(`${world.kinds.join(" ")}: ${ledger.acknowledged} writes, ${ledger.unknown} without an answer`);
+});

@@ -115,10 +115,10 @@ export class CutProxy {
     far.on("close", () => {
       if (pair.far === far) this.#drop(pair);
     });
-    this.#forward(pair.near, far, from, to, callback === undefined ? undefined : rewriter(callback));
-    this.#forward(far, pair.near, to, from, undefined);
     far.once("connect", () => {
       connected = true;
+      this.#forward(pair.near, far, from, to, callback === undefined ? undefined : rewriter(callback));
+      this.#forward(far, pair.near, to, from, undefined);
       this.#flow(pair);
     });
   }
