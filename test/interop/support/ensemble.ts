@@ -16,6 +16,8 @@ export interface EnsembleOptions {
   readonly kinds: readonly ServerKind[];
   /** Ids of members that do not vote. */
   readonly observers?: readonly number[];
+  /** Members that the others do not know of and that are not started: reconfig is to let them in. */
+  readonly joiners?: readonly number[];
   /** Members that stand in the others' configuration and are not started. */
   readonly absent?: readonly number[];
   /** Looks for followers before the others are started: with the highest id it leads. */
@@ -218,7 +220,8 @@ export class Ensemble {
   /** The same, started and serving. */
   static async start(options: EnsembleOptions, timeout = 60_000): Promise<Ensemble> {
     const ensemble = await Ensemble.prepare(options);
-    const present = ensemble.members.filter(({ id }) => options.absent?.includes(id) !== true);
+    const absent = [...(options.absent ?? []), ...(options.joiners ?? [])];
+    const present = ensemble.members.filter(({ id }) => !absent.includes(id));
     try {
       const first = present.find(({ id }) => id === options.first);
       if (first !== undefined) {
@@ -244,6 +247,7 @@ export class Ensemble {
     };
     if (observers.includes(member.id)) settings["peerType"] = "observer";
     for (const other of this.members) {
+      if (other !== member && options.joiners?.includes(other.id) === true) continue;
       const [quorum, election] = await this.#portsFor(member, other);
       const role = observers.includes(other.id) ? ":observer" : "";
       // Without the proxy the line is what reconfig works on, and says everything.
@@ -297,6 +301,11 @@ export class Ensemble {
 
   async modes(): Promise<readonly (string | undefined)[]> {
     return Promise.all(this.members.map((member) => member.mode()));
+  }
+
+  /** What the configuration says of a member, without a proxy. */
+  static lineOf({ id, quorumPort, electionPort, clientPort }: Member, role = "participant"): string {
+    return `server.${id}=127.0.0.1:${quorumPort}:${electionPort}:${role};127.0.0.1:${clientPort}`;
   }
 
   /** The one that says it leads; of several the last, undefined while there is none. */
