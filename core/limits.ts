@@ -41,6 +41,8 @@ export const LEARNER_BATCH_BYTES: number = 256 * 1024;
 export const CATCH_UP_BYTES_PER_EVENT: number = 256 * 1024;
 /** Beyond this much unsent, nothing more is produced for a learner that is brought up to date until all has gone out. */
 export const CATCH_UP_QUEUE_BYTES: number = 1024 * 1024;
+/** For so many milliseconds each. */
+export const EARLY_LEARNER_HOLD: number = 1000;
 /** Between elections that lead to nothing: doubled each time from the second on, up to the second. */
 export const FRUITLESS_PAUSE: number = 5;
 export const FRUITLESS_PAUSE_MAX: number = 1000;

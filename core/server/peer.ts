@@ -18,7 +18,7 @@ import type { ElectionHost } from "../election/election.ts";
 import type { Vote } from "../election/vote.ts";
 import { invariant } from "../invariant.ts";
 import type { Reader } from "../jute/reader.ts";
-import { EARLY_LEARNERS_MAX, FRUITLESS_PAUSE, FRUITLESS_PAUSE_MAX } from "../limits.ts";
+import { FRUITLESS_PAUSE, FRUITLESS_PAUSE_MAX } from "../limits.ts";
 import { Replies } from "../pipeline/replies.ts";
 import type { Request } from "../pipeline/request.ts";
 import type { Mutants, ServerState } from "../pipeline/state.ts";
@@ -41,6 +41,7 @@ import type { ClientLink } from "./client-link.ts";
 import type { PortServer, ServerMode, WordAnswer } from "./client-port.ts";
 import { ClientPort } from "./client-port.ts";
 import { Database } from "./database.ts";
+import { EarlyLearners } from "./early-learners.ts";
 import { Membership } from "./membership.ts";
 import { Tenure } from "./tenure.ts";
 import type { ServerFacts } from "./word-desk.ts";
@@ -99,7 +100,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   #readOnlyAt: Millis = Infinity;
   #readOnly = false;
   /** Learners that came before this server knew that it leads. */
-  readonly #early = new Map<ConnId, Address>();
+  readonly #early = new EarlyLearners();
 
   constructor(config: ServerConfig, seed: number, options: PeerOptions = {}) {
     invariant(config.ensemble !== undefined, "a peer has an ensemble");
@@ -347,7 +348,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   onClosed(cx: Context, conn: ConnId, cause: CloseCause): void {
     this.#port.begin(cx);
-    if (!this.#early.delete(conn) && !(this.#role?.onClosed(cx, conn, cause) ?? false)) {
+    if (!this.#early.onClosed(conn) && !(this.#role?.onClosed(cx, conn, cause) ?? false)) {
       if (!this.#election.onClosed(cx, conn, cause)) this.#port.onClosed(cx, conn, cause);
     }
     this.#end(cx);
@@ -379,6 +380,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   onDeadline(cx: Context): void {
     this.#port.begin(cx);
     if (cx.now >= this.#lookAt) this.#lookForLeader(cx);
+    this.#early.onDeadline(cx);
     this.#election.onDeadline(cx);
     const role = this.#role;
     if (role !== undefined && role.deadline() <= cx.now) role.onDeadline(cx);
@@ -401,7 +403,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   deadline(): Millis {
     const role = this.#role?.deadline() ?? Infinity;
-    let at = Math.min(this.#election.deadline(), role, this.#lookAt);
+    let at = Math.min(this.#election.deadline(), role, this.#lookAt, this.#early.deadline());
     if (this.#stopping) return at;
     at = Math.min(at, this.#port.deadline(), this.#readOnlyAt);
     return Math.min(at, this.#tenure?.deadline(this.#serves) ?? Infinity);
@@ -461,13 +463,12 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
     this.#tenure = this.#newTenure(cx);
     cx.facts.role(kind, 0);
     this.#election.settled(kind, vote);
-    const early = [...this.#early].map(([conn, from]) => ({ conn, from }));
-    this.#early.clear();
-    for (const { conn } of early) {
-      if (kind === "leading") cx.resume(conn);
-      else cx.close(conn);
+    let role: Role;
+    if (kind === "leading") role = new Leader(this, this.#early.take(cx));
+    else {
+      this.#early.turnAway(cx);
+      role = new Learner(this, vote, observer);
     }
-    const role = kind === "leading" ? new Leader(this, early) : new Learner(this, vote, observer);
     this.#role = role;
     role.start(cx);
   }
@@ -546,11 +547,8 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   #onLearner(cx: Context, conn: ConnId, from: Address): void {
     if (this.#role?.kind === "leading") return this.#role.onAccepted(cx, conn, from);
-    // It may have heard of our election before we did.
-    const early = this.#phase === "looking" && this.#early.size < EARLY_LEARNERS_MAX;
-    if (!early) return cx.close(conn);
-    this.#early.set(conn, from);
-    cx.pause(conn);
+    if (this.#phase === "looking") this.#early.keep(cx, conn, from);
+    else cx.close(conn);
   }
 
   // Without a quorum
