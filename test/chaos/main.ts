@@ -1,6 +1,7 @@
 /**
  * `npm run chaos -- --rounds 200`: ensembles of real processes under load, killed, paused, cut apart and mended again,
- * while sessions check what they are told. Exit code 1 when anything is lost, goes back, or does not come back.
+ * while sessions of our client, kazoo, Curator and the
+ * Java client check what they are told. Exit code 1 when anything is lost, goes back, or does not come back.
  */
 import { parseArgs } from "node:util";
 import { Ensemble } from "../interop/support/ensemble.ts";
@@ -64,7 +65,7 @@ async function main(): Promise<void> {
       const only = values.only === undefined ? {} : { only: values.only };
       const tell = (line: string): void => console.log(line);
       const seed = whole("seed") + index;
-      const result = await runRounds(ensemble, { rounds: own, seed, mixed, tell, until, ...only });
+      const result = await runRounds(ensemble, { rounds: own, seed, mixed, tell, until, realClients: true, ...only });
       done += result.rounds;
       const { acknowledged, unknown } = result;
       console.log(`${kinds}${mixed ? " mixed" : ""}: ${result.rounds} rounds, ${acknowledged} writes acknowledged,`);

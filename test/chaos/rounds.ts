@@ -2,6 +2,7 @@
 import { Prng } from "../../core/base/prng.ts";
 import { type Ensemble, type EnsembleOptions, QUICK } from "../interop/support/ensemble.ts";
 import type { ServerKind } from "../interop/support/servers.ts";
+import { RealClients } from "./clients.ts";
 import { type Fault, FAULTS, settle, type World } from "./faults.ts";
 import { Load } from "./load.ts";
 
@@ -14,8 +15,8 @@ export interface RoundsOptions {
   readonly only?: string;
   /** Exactly these faults, in this order. */
   readonly faults?: readonly string[];
-  /** Somebody else writes too: trees are not compared. */
-  readonly company?: boolean;
+  /** kazoo, Curator and the Java client take part. */
+  readonly realClients?: boolean;
   readonly tell?: (line: string) => void;
   /** No round begins after this instant, ms of Date.now(). */
   readonly until?: number;
@@ -45,10 +46,12 @@ export async function runRounds(ensemble: Ensemble, options: RoundsOptions): Pro
   };
   const world: World = { ensemble, load, prng, kindOf, progress: PROGRESS_TIMEOUT };
   const faults = faultsFor(ensemble, options.only, options.faults);
+  let clients: RealClients | undefined;
   let round = 0;
   let name = "start";
   try {
     await load.awaitProgress(PROGRESS_TIMEOUT);
+    if (options.realClients === true) clients = await RealClients.start(ensemble.connectString);
     // Every fault once before any comes again.
     let left: Fault[] = [];
     for (; round < options.rounds && Date.now() < (options.until ?? Infinity); round++) {
@@ -61,26 +64,30 @@ export async function runRounds(ensemble: Ensemble, options: RoundsOptions): Pro
       await fault.run(world);
       await settle(world);
       await load.verify(ensemble.members);
-      if (round % COMPARE_EVERY === COMPARE_EVERY - 1) await compare(world, options);
+      if (round % COMPARE_EVERY === COMPARE_EVERY - 1) await compare(world, clients);
       const kinds = ensemble.members.map(({ kind }) => kind[0]).join("");
       options.tell?.(`${name} (${kinds}): ${Math.round(performance.now() - began)} ms`);
     }
     name = "end";
-    await compare(world, options);
+    await compare(world, clients);
+    for (const line of (await clients?.stop()) ?? []) options.tell?.(line);
     await load.stop();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     const logs = text.includes("--- member") ? "" : `\n${ensemble.tails()}`;
     load.abort();
+    await clients?.kill();
     throw new Error(`seed ${options.seed}, ${name} in ${ensemble.directory}: ${text}${logs}`, { cause: error });
   }
   const { acknowledged, unknown } = load.ledger;
   return { rounds: round, acknowledged, unknown };
 }
 
-async function compare({ ensemble, load }: World, { company = false }: RoundsOptions): Promise<void> {
+async function compare({ ensemble, load }: World, clients: RealClients | undefined): Promise<void> {
   await load.awaitAbandoned(ensemble.members, EXPIRED_WITHIN);
-  if (!company) await load.compareTrees(ensemble.members);
+  await clients?.pause();
+  await load.compareTrees(ensemble.members);
+  clients?.resume();
   const alarms = ensemble.alarms();
   if (alarms.length > 0) throw new Error(alarms.slice(0, 10).join("\n"));
 }

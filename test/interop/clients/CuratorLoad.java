@@ -13,7 +13,8 @@ import org.apache.curator.retry.RetryForever;
 
 /**
  * Curator under faults: sessions that count in turn under a lock at the ensemble args[0] until standard input says stop.
- * Every count must be there in the end, none twice. Prints "acknowledged N" and "problem ..." lines; exit code 1 when
+ * Every count must be there in the end, none twice. "pause" is answered with "paused" when nothing is under way, until
+ * "resume". Prints "acknowledged N" and "problem ..." lines; exit code 1 when
  * there are any.
  */
 public class CuratorLoad {
@@ -23,6 +24,8 @@ public class CuratorLoad {
     static final AtomicInteger holders = new AtomicInteger();
     static final AtomicInteger counted = new AtomicInteger();
     static volatile boolean stopped;
+    static volatile boolean paused;
+    static final AtomicInteger resting = new AtomicInteger();
 
     public static void main(String[] args) throws Exception {
         List<CuratorFramework> clients = new ArrayList<>();
@@ -44,7 +47,10 @@ public class CuratorLoad {
             threads.add(thread);
         }
         System.out.println("ready");
-        new BufferedReader(new InputStreamReader(System.in)).readLine();
+        BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = input.readLine(); line != null && !line.equals("stop"); line = input.readLine()) {
+            paused = line.equals("pause");
+        }
         stopped = true;
         for (Thread thread : threads) {
             thread.join(60000);
@@ -68,6 +74,7 @@ public class CuratorLoad {
         InterProcessMutex mutex = new InterProcessMutex(client, "/curator-load/mutex");
         try {
             while (!stopped) {
+                rest();
                 mutex.acquire();
                 try {
                     if (holders.incrementAndGet() != 1) {
@@ -83,6 +90,19 @@ public class CuratorLoad {
         } catch (Exception e) {
             problems.add(e.toString());
         }
+    }
+
+    static void rest() throws InterruptedException {
+        if (!paused) {
+            return;
+        }
+        if (resting.incrementAndGet() == CLIENTS) {
+            System.out.println("paused");
+        }
+        while (paused && !stopped) {
+            Thread.sleep(5);
+        }
+        resting.decrementAndGet();
     }
 
     static byte[] bytes(int n) {

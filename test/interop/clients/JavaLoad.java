@@ -14,12 +14,13 @@ import org.apache.zookeeper.data.Stat;
 
 /**
  * Apache ZooKeeper's Java client under faults: writes and reads at the ensemble args[0] until standard input says stop,
- * then checks what it was told. Prints "acknowledged N" and "problem ..." lines; exit code 1 when there are any.
+ * then checks what it was told. "pause" is answered with "paused" when nothing is under way, until "resume". Prints "acknowledged N" and "problem ..." lines; exit code 1 when there are any.
  */
 public class JavaLoad {
     static final String HOME = "/java";
     static final List<String> problems = new ArrayList<>();
     static volatile boolean stopped;
+    static volatile boolean paused;
 
     interface Call<T> {
         T call() throws Exception;
@@ -65,7 +66,10 @@ public class JavaLoad {
         long session = zk.getSessionId();
         Thread reader = new Thread(() -> {
             try {
-                new BufferedReader(new InputStreamReader(System.in)).readLine();
+                BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
+                for (String line = input.readLine(); line != null && !line.equals("stop"); line = input.readLine()) {
+                    paused = line.equals("pause");
+                }
             } catch (Exception e) {
                 // It is over either way.
             }
@@ -95,6 +99,12 @@ public class JavaLoad {
         long zxid = 0;
         List<String> nodes = new ArrayList<>();
         while (!stopped) {
+            if (paused) {
+                System.out.println("paused");
+                while (paused && !stopped) {
+                    Thread.sleep(5);
+                }
+            }
             int n = ++sent;
             byte[] data = String.valueOf(n).getBytes(StandardCharsets.UTF_8);
             if (attempt(() -> zk.setData(HOME + "/counter", data, -1)) != null) {

@@ -1,6 +1,6 @@
 """kazoo under faults: writes and reads at the ensemble argv[1] until standard input says stop, then checks what it was told.
 
-Prints "acknowledged N" and "problem ..." lines; exit code 1 when there are any.
+"pause" is answered with "paused" when nothing is under way, until "resume". Prints "acknowledged N" and "problem ..." lines; exit code 1 when there are any.
 """
 
 import logging
@@ -17,6 +17,8 @@ LOST = (ConnectionLoss, ConnectionClosedError, OperationTimeoutError, KazooTimeo
 HOME = "/kazoo"
 problems = []
 stopped = threading.Event()
+running = threading.Event()
+running.set()
 
 client = KazooClient(
     hosts=sys.argv[1],
@@ -47,9 +49,16 @@ def attempt(call, *args, **kwargs):
         return None
 
 
-def wait_for_stop():
-    sys.stdin.readline()
+def listen():
+    for line in sys.stdin:
+        if line.strip() == "pause":
+            running.clear()
+        elif line.strip() == "resume":
+            running.set()
+        else:
+            break
     stopped.set()
+    running.set()
 
 
 client.add_listener(on_state)
@@ -61,13 +70,16 @@ for path in (HOME, HOME + "/counter", HOME + "/q"):
     except NodeExistsError:
         pass
 again(client.create, HOME + "/here", b"", ephemeral=True)
-threading.Thread(target=wait_for_stop, daemon=True).start()
+threading.Thread(target=listen, daemon=True).start()
 print("ready", flush=True)
 
 sent = acked = acknowledged = 0
 zxid = 0
 nodes = []
 while not stopped.is_set():
+    if not running.is_set():
+        print("paused", flush=True)
+        running.wait()
     sent += 1
     if attempt(client.set, HOME + "/counter", b"%d" % sent) is not None:
         acked = sent
