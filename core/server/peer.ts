@@ -29,10 +29,8 @@ import type { Word } from "../protocol/words.ts";
 import type { QuorumConfig } from "../quorum/config.ts";
 import type { QuorumView } from "../quorum/view.ts";
 import { Epochs } from "../storage/epochs.ts";
-import { Recovery } from "../storage/recovery.ts";
 import type { Recovered } from "../storage/recovery.ts";
 import type { TxnLog } from "../storage/txn-log.ts";
-import { DataTree } from "../tree/data-tree.ts";
 import type { CommittedLog } from "../zab/committed-log.ts";
 import { Leader } from "../zab/leader.ts";
 import { Learner } from "../zab/learner.ts";
@@ -40,6 +38,7 @@ import type { Proposal, Role, RoleHost } from "../zab/role.ts";
 import type { ClientLink } from "./client-link.ts";
 import type { PortServer, ServerMode, WordAnswer } from "./client-port.ts";
 import { ClientPort } from "./client-port.ts";
+import { Beginning } from "./beginning.ts";
 import { Database } from "./database.ts";
 import { EarlyLearners } from "./early-learners.ts";
 import { Membership } from "./membership.ts";
@@ -75,7 +74,7 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   readonly #words: WordDesk;
   readonly #election: Election;
   readonly #membership: Membership;
-  #recovery: Recovery | undefined;
+  #beginning: Beginning | undefined;
   #database: Database | undefined;
   #phase: Phase = "recovering";
   #stopping = false;
@@ -304,14 +303,8 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
         ? `enforce.auth.schemes names unknown schemes: ${unknown.join(", ")}`
         : this.#membership.failure;
     if (complaint !== undefined) return cx.halt(EXIT_INVALID_INVOCATION, complaint);
-    this.epochs.start(cx);
-    this.#recovery = new Recovery(this.config, () => this.newTree(), this.#mutants);
-    this.#recovery.start(cx);
-  }
-
-  newTree(): DataTree {
-    const { extendedTypesEnabled: extendedTypes, emulate353TTLNodes: emulate353, digestEnabled: digest } = this.config;
-    return new DataTree({ extendedTypes, emulate353, digest });
+    this.#beginning = new Beginning(this.config, this.epochs, this.#mutants);
+    this.#beginning.start(cx);
   }
 
   onAccepted(cx: Context, conn: ConnId, port: Port, from: Address, subject?: string): void {
@@ -363,17 +356,10 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
   #routeDiskDone(cx: Context, op: DiskOp, outcome: DiskOutcome): void {
     if (this.#phase === "settling" && this.#onSettlingDiskDone(cx, op, outcome)) return;
     if (this.#role?.onDiskDone(cx, op, outcome)) return;
-    if (this.epochs.onDiskDone(cx, op, outcome)) {
-      if (this.epochs.failure !== undefined) return cx.halt(EXIT_DATA_DIRECTORY, this.epochs.failure);
-      return this.#begin(cx);
-    }
+    if (this.#beginning !== undefined) return this.#onBeginningDiskDone(cx, this.#beginning, op, outcome);
+    if (this.epochs.onDiskDone(cx, op, outcome)) return;
     if (this.#membership.onDiskDone(cx, op, outcome)) return;
     if (this.#words.onDiskDone(cx, op, outcome)) return;
-    const recovery = this.#recovery;
-    if (recovery !== undefined) {
-      if (recovery.onDiskDone(cx, op, outcome) && recovery.result !== undefined) this.#begin(cx);
-      return;
-    }
     this.#tenure?.onDiskDone(cx, op, outcome);
   }
 
@@ -417,16 +403,16 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   // Beginning
 
-  #begin(cx: Context): void {
-    const recovery = this.#recovery;
-    if (recovery === undefined || recovery.result === undefined || this.#phase !== "recovering") return;
-    const { result } = recovery;
+  #onBeginningDiskDone(cx: Context, beginning: Beginning, op: DiskOp, outcome: DiskOutcome): void {
+    beginning.onDiskDone(cx, op, outcome);
+    const { result } = beginning;
+    if (result === undefined) return;
+    this.#beginning = undefined;
     if ("fatal" in result) return cx.halt(EXIT_DATA_DIRECTORY, result.fatal);
-    if (!this.epochs.loaded) return;
-    this.epochs.settle(cx, result.lastZxid);
-    if (this.epochs.failure !== undefined) return cx.halt(EXIT_DATA_DIRECTORY, this.epochs.failure);
-    if (!this.epochs.settled) return;
-    this.#recovery = undefined;
+    this.#begin(cx, result);
+  }
+
+  #begin(cx: Context, result: Recovered): void {
     const { tree } = result;
     this.#database = new Database(cx, this.config, result, this.#mutants);
     this.#membership.onRecovered(cx, tree);

@@ -23,10 +23,12 @@ import { Perms } from "../protocol/data.ts";
 import { OpCode } from "../protocol/op-codes.ts";
 import type { Word } from "../protocol/words.ts";
 import { SessionTracker } from "../session/tracker.ts";
+import { emptyTree } from "../storage/empty-tree.ts";
 import { Recovery } from "../storage/recovery.ts";
 import type { Recovered } from "../storage/recovery.ts";
 import { TxnLog } from "../storage/txn-log.ts";
-import { DataTree, NO_LISTENER } from "../tree/data-tree.ts";
+import type { DataTree} from "../tree/data-tree.ts";
+import { NO_LISTENER } from "../tree/data-tree.ts";
 import { WatchTable } from "../watch/watch-table.ts";
 import type { ClientLink } from "./client-link.ts";
 import type { PortServer, ServerMode, WordAnswer } from "./client-port.ts";
@@ -119,9 +121,7 @@ export class StandaloneServer implements Actor, PortServer, LogSink {
     this.#words.startedAt = cx.now;
     const unknown = this.#auth.unknownEnforcedSchemes();
     if (unknown.length > 0) return cx.halt(2, `enforce.auth.schemes names unknown schemes: ${unknown.join(", ")}`);
-    const { extendedTypesEnabled: extendedTypes, emulate353TTLNodes: emulate353, digestEnabled: digest } = this.#config;
-    const newTree = (): DataTree => new DataTree({ extendedTypes, emulate353, digest });
-    this.#recovery = new Recovery(this.#config, newTree, this.#mutants);
+    this.#recovery = new Recovery(this.#config, () => emptyTree(this.#config), this.#mutants);
     this.#recovery.start(cx);
   }
 

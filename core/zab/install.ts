@@ -11,13 +11,14 @@ import type { Zxid } from "../base/zxid.ts";
 import type { ServerConfig } from "../config.ts";
 import { SNAPSHOT_NODES_PER_EVENT } from "../limits.ts";
 import type { Mutants } from "../pipeline/state.ts";
+import { emptyTree } from "../storage/empty-tree.ts";
 import { HistoryReset } from "../storage/history-reset.ts";
 import { Recovery } from "../storage/recovery.ts";
 import type { Recovered } from "../storage/recovery.ts";
 import type { SnapshotProgress } from "../storage/snapshot-writer.ts";
 import { SnapshotWriter } from "../storage/snapshot-writer.ts";
 import { Truncation } from "../storage/truncation.ts";
-import { DataTree } from "../tree/data-tree.ts";
+import type { DataTree } from "../tree/data-tree.ts";
 
 export interface Install {
   readonly how: "snap" | "trunc";
@@ -39,11 +40,6 @@ export interface Install {
    * disk are two histories until it is done, and this server must not vote or log before.
    */
   giveUp(): boolean;
-}
-
-export function newTree(config: ServerConfig): DataTree {
-  const { extendedTypesEnabled: extendedTypes, emulate353TTLNodes: emulate353, digestEnabled: digest } = config;
-  return new DataTree({ extendedTypes, emulate353, digest });
 }
 
 /** A tree that came from elsewhere, onto the disk; then everything that was there before it goes. */
@@ -139,7 +135,7 @@ export class TruncationInstall implements Install {
   constructor(config: ServerConfig, zxid: Zxid, mutants: Mutants) {
     this.zxid = zxid;
     this.#truncation = new Truncation(config, zxid);
-    this.#recovery = new Recovery(config, () => newTree(config), mutants);
+    this.#recovery = new Recovery(config, () => emptyTree(config), mutants);
   }
 
   start(cx: Context): void {

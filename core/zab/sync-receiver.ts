@@ -7,9 +7,10 @@ import type { Context, DiskOp, DiskOutcome, Millis } from "../actor.ts";
 import type { SessionId } from "../base/ids.ts";
 import type { Zxid } from "../base/zxid.ts";
 import { ZXID_ZERO } from "../base/zxid.ts";
+import { emptyTree } from "../storage/empty-tree.ts";
 import { SnapshotStreamReader } from "../storage/snapshot-stream.ts";
 import type { Install } from "./install.ts";
-import { SnapshotInstall, TruncationInstall, newTree } from "./install.ts";
+import { SnapshotInstall, TruncationInstall } from "./install.ts";
 import type { LeaderLink } from "./leader-link.ts";
 import { Pause } from "./leader-link.ts";
 import type { RoleHost } from "./role.ts";
@@ -41,7 +42,7 @@ export class SyncReceiver {
   /** SNAP was read; the snapshot's bytes follow it. Returns why the role must end, if it must. */
   beginSnapshot(cx: Context, zxid: Zxid): string | undefined {
     this.#snapshotZxid = zxid;
-    this.#snapshot = new SnapshotStreamReader(() => newTree(this.#host.config), this.#host.config);
+    this.#snapshot = new SnapshotStreamReader(() => emptyTree(this.#host.config), this.#host.config);
     return this.onBytes(cx, this.#link.stream.takeRest());
   }
 
