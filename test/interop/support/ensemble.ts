@@ -30,6 +30,10 @@ export interface EnsembleOptions {
   readonly javaFlags?: readonly string[];
 }
 
+/** What Java's servers need for TLS, beside what zookeeper.jar names. */
+const TLS_JARS = ["handler", "codec", "buffer", "common", "transport", "resolver"].map(
+  (name) => `/usr/share/java/netty-${name}.jar`,
+);
 const SMALL_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 /** How soon a member that is alive answers `srvr`. */
 const WORD_TIMEOUT = 1000;
@@ -122,7 +126,7 @@ export class Member {
       ...this.#javaFlags,
       `-Dzookeeper.log.dir=${this.directory}`,
       "-cp",
-      apacheClassPath(this.directory),
+      apacheClassPath(this.directory, ...TLS_JARS),
       "org.apache.zookeeper.server.quorum.QuorumPeerMain",
       this.configFile,
     ];
