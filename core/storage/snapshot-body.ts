@@ -13,6 +13,7 @@ import { decodeUtf8 } from "../jute/utf8.ts";
 import type { Writer } from "../jute/writer.ts";
 import { readAclVector, writeAclVector } from "../protocol/data.ts";
 import type { Acl } from "../protocol/data.ts";
+import { OPEN_ACL_ID } from "../tree/acl-cache.ts";
 import { NO_NODE } from "../tree/data-tree.ts";
 import type { DataTree, StatPersisted } from "../tree/data-tree.ts";
 import { PreorderCursor } from "../tree/preorder-cursor.ts";
@@ -25,6 +26,9 @@ export class SnapshotBodyWriter {
   readonly #sessions: readonly (readonly [SessionId, Millis])[];
   readonly #acls: readonly (readonly [number, readonly Acl[]])[];
   readonly #cursor: PreorderCursor;
+  /** The last txn applied, and the newest id of an access list, when the walk began. */
+  readonly #begunAt: Zxid;
+  readonly #newestAcl: number;
   #phase: "session-count" | "sessions" | "acls" | "nodes" | "done" = "session-count";
   #index = 0;
 
@@ -32,8 +36,9 @@ export class SnapshotBodyWriter {
   constructor(tree: DataTree, sessions: Iterable<readonly [SessionId, Millis]>) {
     this.#tree = tree;
     this.#sessions = [...sessions];
-    // Before any node: a node created later may use an ACL that is not here, and the replay of its create brings it.
+    this.#begunAt = tree.lastProcessedZxid;
     this.#acls = tree.aclEntries();
+    this.#newestAcl = this.#acls.reduce((newest, [id]) => Math.max(newest, id), OPEN_ACL_ID);
     this.#cursor = new PreorderCursor(tree);
   }
 
@@ -84,15 +89,23 @@ export class SnapshotBodyWriter {
     return true;
   }
 
+  /**
+   * The access lists went before any node, so a node may have one that is not among them. Java cannot even replay a create
+   * below such a node (ZOOKEEPER-4846; reference, S31). What was created since is left out: the replay of its create
+   * brings it. A list that was set since is left for its replay too.
+   */
   #nextNode(w: Writer): boolean {
+    const tree = this.#tree;
     const node = this.#cursor.next();
     if (node === NO_NODE) {
       w.string(TERMINATOR);
       this.#phase = "done";
       return false;
     }
+    if (tree.czxid(node) > this.#begunAt) return true;
     this.nodeCount++;
-    this.#tree.writeSnapshotNode(w, node);
+    const acl = tree.aclId(node);
+    tree.writeSnapshotNode(w, node, acl > this.#newestAcl ? OPEN_ACL_ID : acl);
     return true;
   }
 }

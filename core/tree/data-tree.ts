@@ -191,9 +191,9 @@ export class DataTree implements CursorSource {
   writeChildren(w: Writer, n: NodeRef): void {
     read.writeChildrenOf(this.#state, w, n);
   }
-  /** As a snapshot's record. */
-  writeSnapshotNode(w: Writer, n: NodeRef): void {
-    read.writeSnapshotNodeOf(this.#state, w, n);
+  /** As a snapshot's record, with `aclId` for its access list. */
+  writeSnapshotNode(w: Writer, n: NodeRef, aclId: number): void {
+    read.writeSnapshotNodeOf(this.#state, w, n, aclId);
   }
 
   aclId(n: NodeRef): number {

@@ -5,7 +5,6 @@ import type { Writer } from "../jute/writer.ts";
 import { STAT_BYTES, type Stat } from "../protocol/data.ts";
 import { putInt, putLong } from "./digest.ts";
 import {
-  ACL_ID,
   AVERSION,
   CHILD_COUNT,
   CTIME,
@@ -129,7 +128,7 @@ export function writeChildrenOf(state: TreeState, w: Writer, n: NodeRef): void {
 }
 
 /** A snapshot's record: path (empty for the root), data, ACL id, stat in stored form (reference, section 8.3). */
-export function writeSnapshotNodeOf(state: TreeState, w: Writer, n: NodeRef): void {
+export function writeSnapshotNodeOf(state: TreeState, w: Writer, n: NodeRef, aclId: number): void {
   const nodes = state.nodes;
   const pathLength = nodes.int(n, PATH_LENGTH);
   const pathAt = w.grow(4 + pathLength);
@@ -138,7 +137,7 @@ export function writeSnapshotNodeOf(state: TreeState, w: Writer, n: NodeRef): vo
   writeDataOf(state, w, n);
   const at = w.grow(8 + STAT_PERSISTED_BYTES);
   const b = w.bytes;
-  putLong(b, at, nodes.int(n, ACL_ID));
+  putLong(b, at, aclId);
   putLong(b, at + 8, nodes.double(n, CZXID));
   putLong(b, at + 16, nodes.double(n, MZXID));
   putLong(b, at + 24, nodes.double(n, CTIME));

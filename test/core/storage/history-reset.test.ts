@@ -38,7 +38,7 @@ function received(
   leader.tree.lastProcessedZxid = zxid;
   leader.snapshot();
   const name = snapshotFileName(zxid, "none");
-  return { name, bytes: leader.files().get(name)!, zxids: [...leader.zxids] };
+  return { name, bytes: leader.files().get(name)!, zxids: [...leader.zxids].filter((each) => each <= zxid) };
 }
 
 function resetTo(zxid: Zxid, compression: "none" | "gz" = "none"): HistoryReset {

@@ -143,12 +143,53 @@ test("a stream written while txns are applied is set right by applying them agai
   expect(reader.tree.treeDigest.equals(tree.treeDigest)).toBe(true);
 });
 
+test("no node has an access list that is not in the table, whatever is created or set meanwhile (S31)", () => {
+  const tree = someTree();
+  const later: Txn[] = [];
+  const others = (name: string): readonly Acl[] => [{ perms: 31, scheme: "digest", id: name }];
+  let round = 0;
+  const stream = streamOf(tree, 7, () => {
+    const txns: Txn[] = [
+      {
+        type: OpCode.setACL,
+        path: "/a/n3",
+        acl: others(`set ${round}`),
+        version: tree.aversion(tree.find("/a/n3")) + 1,
+      },
+      {
+        type: OpCode.create,
+        path: `/a/n3/c${round}`,
+        data: null,
+        acl: others(`made ${round}`),
+        ephemeral: false,
+        parentCVersion: nextCVersion(tree, "/a/n3/c"),
+      },
+    ];
+    for (const txn of txns) {
+      apply(tree, txn);
+      later.push(txn);
+    }
+    round++;
+  });
+  const reader = readerOf();
+  expect(read(reader, stream, [1000])[0]).toBe("done");
+  const begun = someTree().lastProcessedZxid;
+  const table = new Set([-1, ...reader.tree.aclEntries().map(([id]) => id)]);
+  for (let n = 0; n < 200; n++) expect(table).toContain(reader.tree.aclId(reader.tree.find(`/a/n${n}`)));
+  expect(reader.tree.children(reader.tree.find("/a/n3"))).toEqual([]);
+  reader.tree.lastProcessedZxid = begun;
+  for (const txn of later) apply(reader.tree, txn);
+  expect(reader.tree.treeDigest.equals(tree.treeDigest)).toBe(true);
+  expect(reader.tree.acl(reader.tree.find("/a/n3"))).toEqual(tree.acl(tree.find("/a/n3")));
+  expect(reader.tree.nodeCount).toBe(tree.nodeCount);
+});
+
 test("a tree without a node for the configuration is taken as it is", () => {
   const tree = newTree();
   const w = new Writer();
   w.int(0);
   w.int(0);
-  for (const path of ["", "/zookeeper", "/zookeeper/quota"]) tree.writeSnapshotNode(w, tree.find(path));
+  for (const path of ["", "/zookeeper", "/zookeeper/quota"]) tree.writeSnapshotNode(w, tree.find(path), -1);
   w.string("/");
   w.string("BenWasHere");
   const reader = readerOf();

@@ -42,7 +42,7 @@ class Client implements Origin {
   constructor(session: SessionId) {
     this.session = session;
   }
-  notify(): void {}
+  watchFired(): void {}
   replied(xid: number): void {
     this.replies.push(xid);
   }
