@@ -126,8 +126,13 @@ export class DiskTruth implements Checker {
     }
     server.books.delete(name);
     if (verb === "rename") {
-      book.named = false;
-      server.books.set(plain(request.otherName), book);
+      const other = plain(request.otherName);
+      const replaced = server.books.get(other);
+      // The name is there already, and whichever of the two it leads to after a loss of power is that snapshot.
+      const isThere = replaced?.named === true && replaced.synced >= replaced.size && book.synced >= book.size;
+      book.named = isThere && SNAPSHOT_FILE.test(other);
+      server.books.set(other, book);
+      if (SNAPSHOT_FILE.test(other)) server.snapshot = newestSnapshot(server);
     } else if (SNAPSHOT_FILE.test(name)) server.snapshot = newestSnapshot(server);
   }
 

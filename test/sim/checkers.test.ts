@@ -65,6 +65,23 @@ test("a tree that came as a fuzzy snapshot is compared again once it can be, and
   expect(later.fact("a", "applied", z(2, 2), 98).blamed[0]).toMatch(/^D6: after 2:2 a has/);
 });
 
+test("a snapshot that is replaced by one of the same zxid is there all the time, unless the new one is not synced", () => {
+  const file = "data/version-2/snapshot.100000002";
+  const story = (): Story =>
+    history()
+      .fact("a", "synced", SYNC_CODES.snap, z(1, 2))
+      .promise("a", 2)
+      .did("a", "append", file, { bytes: new Uint8Array(9) })
+      .did("a", "sync", file)
+      .did("a", "syncDirectory", "data/version-2")
+      .did("a", "append", `${file}.tmp`, { bytes: new Uint8Array(9) });
+  const rename = { otherName: file } as const;
+  const kept = story().did("a", "sync", `${file}.tmp`).did("a", "rename", `${file}.tmp`, rename).adopt("a", 2);
+  expect(kept.blamed).toEqual([]);
+  const hollow = story().did("a", "rename", `${file}.tmp`, rename).adopt("a", 2);
+  expect(hollow.blamed[0]).toMatch(/^D2: a adopted epoch 2/);
+});
+
 test("I4: two txns under one zxid are noticed as they reach a second disk", () => {
   const story = new Story().establish("a", 1, 0, ["b"]).log("a", z(1, 1), 1).log("b", z(1, 1), 1);
   expect(story.blamed).toEqual([]);
