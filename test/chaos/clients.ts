@@ -68,10 +68,12 @@ export class RealClients {
 
   async #await(what: string, condition: (process: Process) => boolean): Promise<void> {
     for (const { name, process } of this.#clients) {
-      await eventually(`${name} ${what}`, TIMEOUT, () => {
-        if (process.code !== undefined) throw new Error(`${name} ended with ${process.code}: ${process.output}`);
-        return condition(process);
-      });
+      try {
+        await eventually(`${name} ${what}`, TIMEOUT, () => condition(process) || process.code !== undefined);
+      } catch (error) {
+        throw new Error(`${String(error)}: ${process.output}`, { cause: error });
+      }
+      if (process.code !== undefined) throw new Error(`${name} ended with ${process.code}: ${process.output}`);
     }
   }
 }
