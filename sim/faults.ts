@@ -98,7 +98,8 @@ export function describeFault(fault: Fault): string {
 
 /** Whom a fault befalls, for its line. */
 export function placeOf(fault: Fault): string {
-  return "host" in fault ? fault.host : "from" in fault ? fault.from : "network";
+  if ("host" in fault) return fault.host;
+  return fault.kind === "partition" || fault.kind === "heal" ? "network" : fault.from;
 }
 
 /** Every ordered pair of hosts that a partition keeps apart. */

@@ -27,7 +27,7 @@ import { emptyTree } from "../storage/empty-tree.ts";
 import { Recovery } from "../storage/recovery.ts";
 import type { Recovered } from "../storage/recovery.ts";
 import { TxnLog } from "../storage/txn-log.ts";
-import type { DataTree} from "../tree/data-tree.ts";
+import type { DataTree } from "../tree/data-tree.ts";
 import { NO_LISTENER } from "../tree/data-tree.ts";
 import { WatchTable } from "../watch/watch-table.ts";
 import type { ClientLink } from "./client-link.ts";

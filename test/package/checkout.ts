@@ -79,7 +79,7 @@ export function reachable(entry: string): { readonly files: string[]; readonly o
   const files = new Set<string>([entry]);
   const outside = new Set<string>();
   for (const file of files) {
-    const pattern = /(?:\bfrom|\bimport)\s*\(?\s*["']([^"'\n]+)["']/g;
+    const pattern = /(?:^|[}\s*])(?:from\s*|import\s*\(?\s*)["']([^"'\n]+)["']/gm;
     for (const [, name] of readFileSync(file, "utf8").matchAll(pattern)) {
       if (name!.startsWith(".")) files.add(path.resolve(path.dirname(file), name!));
       else outside.add(name!);
