@@ -190,6 +190,8 @@ export class Peer implements Actor, PortServer, RoleHost, ElectionHost {
 
   replaceDatabase(cx: Context, recovered: Recovered): void {
     this.#database!.replace(cx, recovered);
+    // A tree that came as a fuzzy snapshot wants one that is not, as soon as it is whole.
+    this.#hasServed = false;
     this.#membership.initConfigNode(cx, this.#database!.tree);
     this.#tenure = this.#newTenure(cx);
   }

@@ -29,6 +29,8 @@ export class SnapshotBodyWriter {
   /** The last txn applied, and the newest id of an access list, when the walk began. */
   readonly #begunAt: Zxid;
   readonly #newestAcl: number;
+  /** The czxid of the newest node that was left out. */
+  #leftOut = 0;
   #phase: "session-count" | "sessions" | "acls" | "nodes" | "done" = "session-count";
   #index = 0;
 
@@ -58,6 +60,11 @@ export class SnapshotBodyWriter {
       case "done":
         return false;
     }
+  }
+
+  /** A replay up to `zxid` does not bring everything that was left out: the tree came fuzzy from elsewhere. */
+  isShortOf(zxid: Zxid): boolean {
+    return this.#leftOut > zxid;
   }
 
   /** Gives up: the tree need not mind the walk any more. */
@@ -102,7 +109,10 @@ export class SnapshotBodyWriter {
       this.#phase = "done";
       return false;
     }
-    if (tree.czxid(node) > this.#begunAt) return true;
+    if (tree.czxid(node) > this.#begunAt) {
+      this.#leftOut = Math.max(this.#leftOut, tree.czxid(node));
+      return true;
+    }
     this.nodeCount++;
     const acl = tree.aclId(node);
     tree.writeSnapshotNode(w, node, acl > this.#newestAcl ? OPEN_ACL_ID : acl);

@@ -9,6 +9,7 @@
 import type { Context, DiskOp, DiskOutcome, FileName, Millis } from "../actor.ts";
 import { adler32 } from "../base/checksums.ts";
 import type { SessionId } from "../base/ids.ts";
+import { counterOf } from "../base/zxid.ts";
 import type { Zxid } from "../base/zxid.ts";
 import type { ServerConfig } from "../config.ts";
 import { Writer } from "../jute/writer.ts";
@@ -155,9 +156,10 @@ export class SnapshotWriter {
     const { lastProcessedZxid, treeDigest } = this.#tree;
     this.#seal();
     if (this.#config.digestEnabled) {
-      // As of now, not as of the beginning: whoever replays compares when it has come this far.
+      // As of now, not as of the beginning: whoever replays compares when it has come this far. That must be a txn, and
+      // what was left out must have come by then.
       const { high, low } = treeDigest;
-      const some = lastProcessedZxid > 0;
+      const some = counterOf(lastProcessedZxid) > 0 && !this.#body.isShortOf(lastProcessedZxid);
       raw.long(some ? lastProcessedZxid : 0);
       raw.int(DIGEST_VERSION);
       raw.int(some ? high : 0);
