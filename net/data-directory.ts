@@ -153,15 +153,20 @@ function isAlive(pid: number, start: number): boolean {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   const now = startOf(pid);
-  return now === undefined || start === 0 || now === start;
+  return now !== ENDED && (now === undefined || start === 0 || now === start);
 }
+
+/** Of a process that has ended and is still listed. */
+const ENDED = -1;
 
 /** In clock ticks since the machine started; undefined where there is no /proc. */
 function startOf(pid: number): number | undefined {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the command in brackets, and may itself hold blanks and brackets.
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // Nobody has asked yet how it ended; it holds nothing any more.
+    return fields[0] === "Z" ? ENDED : Number(fields[19]);
   } catch {
     return undefined;
   }

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -7,6 +9,7 @@ import type { Settings } from "../../net/config-file.ts";
 import { openDirectories } from "../../net/data-directory.ts";
 import type { DataDirectories } from "../../net/data-directory.ts";
 import { StartError } from "../../net/start-error.ts";
+import { until } from "../support/until.ts";
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), "vivarium-directories-"));
 let count = 0;
@@ -105,3 +108,22 @@ test("logs among the snapshots, or the other way round, are noticed", () => {
   fs.writeFileSync(path.join(dataLogDir, "version-2/snapshot.0"), "");
   expect(complaint({ dataDir, dataLogDir }).message).toMatch(/^dataLogDir: holds snapshot\.0/);
 });
+
+test.runIf(process.platform === "linux")(
+  "a process that has ended holds nothing, even if nobody asked how",
+  async () => {
+    const dataDir = fresh();
+    fs.mkdirSync(dataDir, { recursive: true });
+    // The shell becomes `sleep`, which does not look after the child that the shell began.
+    const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    try {
+      const [line] = (await once(parent.stdout, "data")) as [Buffer];
+      const stat = (): string[] => fs.readFileSync(`/proc/${Number(String(line))}/stat`, "utf8").split(" ");
+      await until("the child has ended", () => stat()[2] === "Z");
+      fs.writeFileSync(path.join(dataDir, `.vivarium.${Number(String(line))}.${stat()[21]}.lock`), "");
+      open({ dataDir });
+    } finally {
+      parent.kill("SIGKILL");
+    }
+  },
+);
