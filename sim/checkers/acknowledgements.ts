@@ -7,7 +7,7 @@ import { counterOf, epochOf } from "../../core/base/zxid.ts";
 import type { Zxid } from "../../core/base/zxid.ts";
 import type { FactName } from "../facts.ts";
 import { SYNC_CODES } from "../facts.ts";
-import type { Blame, Checker } from "./checker.ts";
+import type { Blame, Checker, Electorate } from "./checker.ts";
 import { showZxid } from "./checker.ts";
 import type { DiskTruth } from "./disk-truth.ts";
 
@@ -24,12 +24,14 @@ export class Acknowledgements implements Checker {
   readonly name = "D2";
   readonly #blame: Blame;
   readonly #truth: DiskTruth;
+  readonly #electorate: () => Electorate;
   readonly #servers: Map<string, Server> = new Map();
   premises = 0;
 
-  constructor(blame: Blame, truth: DiskTruth) {
+  constructor(blame: Blame, truth: DiskTruth, electorate: () => Electorate) {
     this.#blame = blame;
     this.#truth = truth;
+    this.#electorate = electorate;
   }
 
   fact(host: string, name: FactName, a: number | bigint, b: number): void {
@@ -68,7 +70,9 @@ export class Acknowledgements implements Checker {
     this.premises++;
     const { promised, adopted } = this.#server(host);
     const epoch = epochOf(zxid as Zxid);
-    if (epoch !== promised) {
+    // No quorum ever counts the promise, or the acknowledgement, of a server without a vote: it follows whoever leads.
+    const isBound = this.#electorate().voters.includes(host);
+    if (isBound ? epoch !== promised : epoch > promised) {
       this.#blame("D2", `${host} acknowledged ${showZxid(zxid)}, having promised epoch ${promised}`);
     }
     if (epoch !== adopted) {

@@ -32,7 +32,7 @@ export function ensembleCheckers(
   const agreement = new Agreement(blame);
   const commits = new Commits(blame, truth, agreement, electorate);
   const rest = [
-    new Acknowledgements(blame, truth),
+    new Acknowledgements(blame, truth, electorate),
     new EpochsNeverGoBack(blame, truth),
     new RecoversWhatWasDurable(blame),
   ];
