@@ -76,8 +76,9 @@ export class SnapshotLoading {
   }
 
   #onProbed(cx: Context, outcome: DiskOutcome): void {
+    // What cannot be read is not incomplete: as if it were not there, a server could begin anew without what it has.
     if (outcome.kind !== "read") {
-      return this.#end("rejected", outcome.kind === "failed" ? outcome.detail : outcome.kind);
+      return this.#end("broken", outcome.kind === "failed" ? outcome.detail : outcome.kind);
     }
     if (!passesProbe(this.#probe!, outcome.bytes)) {
       return this.#end("rejected", this.#probe!.offset === 0 ? "it begins wrongly" : "its end is missing");
