@@ -26,6 +26,14 @@ export class AckSet {
     if (!this.#complete) this.#count();
   }
 
+  /** `id` agrees no more. */
+  remove(id: number): void {
+    const at = this.#ids.indexOf(id);
+    if (at < 0) return;
+    this.#ids.splice(at, 1);
+    this.#count();
+  }
+
   has(id: number): boolean {
     return this.#ids.includes(id);
   }

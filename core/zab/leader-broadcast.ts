@@ -161,6 +161,11 @@ export class Broadcast implements TxnSink, LogSink {
     if (any) this.#commitReady(cx);
   }
 
+  /** `id` is about to be brought up to date: what it acknowledged before may be cut back. */
+  withdraw(id: number): void {
+    this.#proposals.withdraw(id);
+  }
+
   onLogged(cx: Context, request: Request): void {
     if (this.#host.state.mutants.has("commit-without-quorum")) {
       for (const id of this.#host.view.voters()) this.#proposals.acknowledge(id, request.zxid);

@@ -181,6 +181,7 @@ export class Leader implements Role, LearnerEvents {
 
   onPromised(cx: Context, link: LearnerLink, currentEpoch: number): string | undefined {
     if (this.#discovery.promise(link.id, currentEpoch, link.lastZxid) === "newer") return "it is ahead of this leader";
+    this.#broadcast?.withdraw(link.id);
     if (this.#phase === "promising") this.#considerPromises(cx);
     else this.#learners.catchUp(cx, link);
     return undefined;

@@ -90,6 +90,22 @@ export class Proposals {
     return true;
   }
 
+  /**
+   * `id` comes anew, and may be told to cut back what it acknowledged on its last connection: from here on it holds what
+   * it is sent and acknowledges again. (Java goes on counting the old acknowledgements.)
+   */
+  withdraw(id: number): void {
+    const bit = 1 << this.#voters.indexOf(id);
+    for (let i = 0; i < this.#queue.length; i++) {
+      const proposal = this.#queue.at(i)!;
+      if (proposal.set !== undefined) proposal.set.remove(id);
+      else if (this.#voters.includes(id) && (proposal.bits & bit) !== 0) {
+        proposal.bits &= ~bit;
+        proposal.count--;
+      }
+    }
+  }
+
   /** Takes out the oldest one if it has its quorum: commits are in order, so one without holds up all after it. */
   takeCommitted(): PendingProposal | undefined {
     const oldest = this.#queue.peek();

@@ -132,9 +132,15 @@ export class Commits implements Checker {
     this.#kept(`when ${host} was established`);
   }
 
-  /** Whatever is cut off must not have been committed. */
+  /**
+   * Whatever is cut off must not have been committed, unless a quorum of the others holds it: their leader may have
+   * committed it between saying so and being heard, and proposes it to this server again.
+   */
   #onTruncated(host: string, zxid: number): void {
     this.#found++;
+    const others = this.#holders(this.#newest);
+    others.delete(host);
+    if (this.#electorate().isQuorum(others)) return;
     if (zxid < this.#newest && this.#truth.logged(host, this.#newest)) {
       this.#blame("D8", `${host} cuts its log back to ${showZxid(zxid)}; ${showZxid(this.#newest)} is committed`);
     }
